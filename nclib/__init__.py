@@ -1,0 +1,97 @@
+"""Neural collapse under the MSE loss, measured and derived.
+
+simplex         the shape that classes collapse to
+stats           ClassStats: how many, where, how spread
+head            Head, least squares, decisions
+decomposition   the loss as L_NC1 + L_NC2/3 + L_perp
+metrics         every NC1-NC4 measurement, METRICS
+data, models    image sets as tensors; networks, split into trunk and head
+training, cells, experiments, records
+                recipes, the grid, runs that resume, the rows they leave
+proofs          the same mathematics in SymPy
+figures         rows -> Axes
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .decomposition import LossTerms, decompose, regularized_mse
+from .head import Decisions, Head, decide, least_squares, ridge_from_weight_decay
+from .metrics import METRICS, Metric, measure
+from .records import RecordError, Row, Run
+from .simplex import centering, simplex_etf
+from .stats import ClassStats
+
+if TYPE_CHECKING:
+    from . import cells, data, experiments, figures, models, proofs, training
+    from .cells import CELLS, Cell
+    from .data import ImageSet
+    from .experiments import observe, published, run
+    from .models import split
+    from .training import Recipe, fit
+
+__version__ = "0.1.0"
+
+# Higher floors bring torchvision, SymPy or matplotlib with them: loaded on first use.
+_LATER = {
+    "ImageSet": "data",
+    "CELLS": "cells",
+    "Cell": "cells",
+    "observe": "experiments",
+    "published": "experiments",
+    "run": "experiments",
+    "split": "models",
+    "Recipe": "training",
+    "fit": "training",
+}
+_MODULES = ("cells", "data", "experiments", "figures", "models", "proofs", "training")
+
+__all__ = [
+    "CELLS",
+    "METRICS",
+    "Cell",
+    "ClassStats",
+    "Decisions",
+    "Head",
+    "ImageSet",
+    "LossTerms",
+    "Metric",
+    "Recipe",
+    "RecordError",
+    "Row",
+    "Run",
+    "cells",
+    "centering",
+    "data",
+    "decide",
+    "decompose",
+    "experiments",
+    "figures",
+    "fit",
+    "least_squares",
+    "measure",
+    "models",
+    "observe",
+    "proofs",
+    "published",
+    "regularized_mse",
+    "ridge_from_weight_decay",
+    "run",
+    "simplex_etf",
+    "split",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _LATER:
+        value = getattr(import_module(f".{_LATER[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,130 @@
+"""The ``nclib`` command: run a cell, list what there is, show what a run found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .cells import CELLS, Cell, recipe_of
+from .data import DataError
+from .experiments import published
+from .experiments import run as run_cell
+from .metrics import METRICS
+from .records import RecordError, Row, Run, read
+from .training import CheckpointError
+
+app = typer.Typer(
+    help="Neural collapse under the MSE loss, measured.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+Folder = Annotated[Path, typer.Option("--folder", help="Where runs are kept.")]
+Name = Annotated[str, typer.Argument(help="dataset-network-loss, such as digits-convnet-mse.")]
+
+
+@app.command()
+def run(
+    cell: Name,
+    folder: Folder = Path("runs"),
+    root: Annotated[Path | None, typer.Option(help="Folder of torchvision's data sets.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch a missing data set.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+) -> None:
+    """Train and measure a cell; a killed run goes on where it was, a finished one is read back."""
+    chosen = Cell.parse(cell)
+    rows = list(run_cell(chosen, folder=folder, root=root, download=download, device=device))
+    record, _ = read(folder / f"{chosen.name}.jsonl")
+    console.print(
+        f"{chosen.name}: {record.status}, {len(rows)} rows in {folder / chosen.name}.jsonl"
+    )
+    console.print(_last_rows(rows))
+    if record.status == "diverged":
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(folder: Folder = Path("runs")) -> None:
+    """Cells with a recipe, and where each has been run."""
+    table = Table("cell", "epochs", "batch", "rate", "decay", "state")
+    stored = {path.stem for path in folder.glob("*.jsonl")}
+    for name in dict.fromkeys([*(cell.name for cell in CELLS), *sorted(stored)]):
+        recipe = recipe_of(Cell.parse(name))
+        table.add_row(
+            name, str(recipe.epochs), str(recipe.batch_size), f"{recipe.learning_rate:.4g}",
+            f"{recipe.weight_decay:.1e}", _state(name, folder),
+        )  # fmt: skip
+    console.print(table)
+
+
+@app.command()
+def show(cell: Name, folder: Folder = Path("runs")) -> None:
+    """A run's last rows as a table, and all of it as a picture beside the record."""
+    from . import figures
+
+    name = Cell.parse(cell).name
+    record, rows = _find(name, folder)
+    console.print(
+        f"{name}: {record.status}, {record.device}, {record.seconds:.0f} s, {record.started}"
+    )
+    console.print(_last_rows(rows))
+    if rows:
+        picture = folder / f"{name}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        figures.overview(rows).savefig(picture, dpi=150)
+        console.print(f"picture: {picture}")
+
+
+def main() -> None:
+    """Entry point: errors that have words of their own are printed as such, without a traceback."""
+    try:
+        app()
+    except (RecordError, DataError, CheckpointError, FileNotFoundError, ValueError) as error:
+        console.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None
+
+
+def _find(name: str, folder: Path) -> tuple[Run, list[Row]]:
+    path = folder / f"{name}.jsonl"
+    if path.exists():
+        return read(path)
+    stored = published(name)
+    if stored is None:
+        raise FileNotFoundError(
+            f"{path}: no such run, and none is published; try: nclib run {name}"
+        )
+    return stored
+
+
+def _state(name: str, folder: Path) -> str:
+    path = folder / f"{name}.jsonl"
+    if path.exists():
+        record, rows = read(path)
+        return f"{record.status}, epoch {rows[-1].epoch if rows else 0}"
+    return "published" if published(name) else "not run"
+
+
+def _last_rows(rows: list[Row]) -> Table:
+    """The last row of each split, a column each."""
+    last = {row.split: row for row in rows}
+    table = Table("quantity", *(f"{split}, epoch {row.epoch}" for split, row in last.items()))
+    for name in ("accuracy", "mismatch", "loss"):
+        table.add_row(name, *(f"{getattr(row, name):.4g}" for row in last.values()))
+    for name, metric in METRICS.items():
+        values = (f"{row.metrics[name]:.4g}" for row in last.values())
+        table.add_row(f"{metric.property}  {name}", *values)
+    for reading in next(iter(last.values())).terms if last else ():
+        for term in ("nc1", "nc23", "perp"):
+            values = (f"{row.terms[reading][term]:.4g}" for row in last.values())
+            table.add_row(f"L_{term}, {reading} ridge", *values)
+    return table
+
+
+if __name__ == "__main__":
+    main()

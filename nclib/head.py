@@ -1,0 +1,197 @@
+"""The linear head (W, b): the one in the network, and the one least squares would choose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .stats import ClassStats
+
+__all__ = ["Decisions", "Head", "decide", "least_squares", "ridge_from_weight_decay"]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A linear classifier h -> W h + b, in float64.
+
+    Source: Han, Papyan & Donoho 2022, Section 1.   Chapter: notation.
+    """
+
+    weight: Tensor  # (C, d)
+    bias: Tensor  # (C,)
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 2:
+            raise ValueError(f"weight: expected (C, d), got {tuple(self.weight.shape)}")
+        if self.bias.shape != self.weight.shape[:1]:
+            raise ValueError(
+                f"bias: expected ({len(self.weight)},) to match weight, got {tuple(self.bias.shape)}"
+            )
+        for name in ("weight", "bias"):
+            value = getattr(self, name).detach()
+            if not bool(torch.isfinite(value).all()):
+                raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+            value = value.cpu() if value.device.type == "mps" else value
+            object.__setattr__(self, name, value.double())
+
+    @classmethod
+    def of(cls, layer: nn.Linear) -> Head:
+        """A copy of a linear layer; a layer without bias has b = 0."""
+        if not isinstance(layer, nn.Linear):
+            raise TypeError(f"layer: expected torch.nn.Linear, got {type(layer).__name__}")
+        weight = layer.weight.detach().clone()
+        bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().clone()
+        return cls(weight, bias)
+
+    @property
+    def num_classes(self) -> int:
+        """C, the number of outputs."""
+        return self.weight.shape[0]
+
+    @property
+    def dimension(self) -> int:
+        """d, the number of features."""
+        return self.weight.shape[1]
+
+    def logits(self, features: Tensor) -> Tensor:
+        """W h + b for each row of features (N, d): (N, C), float64."""
+        if features.ndim != 2 or features.shape[1] != self.dimension:
+            raise ValueError(
+                f"features: expected (N, {self.dimension}) to match head.weight, "
+                f"got {tuple(features.shape)}"
+            )
+        return features.to(self.weight) @ self.weight.T + self.bias
+
+    def require_fits(self, stats: ClassStats) -> None:
+        """Raise a ValueError unless the head maps stats' features to stats' classes."""
+        if self.weight.shape != stats.means.shape:
+            raise ValueError(
+                f"head.weight: expected {tuple(stats.means.shape)} to match stats.means, "
+                f"got {tuple(self.weight.shape)}"
+            )
+
+
+def ridge_from_weight_decay(weight_decay: float, num_classes: int, reduction: str) -> float:
+    """The ridge that an optimizer's weight decay amounts to in 1/2 Ave |Wh+b-y|^2 + ridge/2 |.|^2.
+
+    SGD adds (wd/2)|theta|^2 to the loss it is given. ``reduction`` says which loss that was:
+    "sum", Ave |.|^2 with the C outputs summed, gives wd/2; "mean", torch's default, which also
+    averages over the C outputs, gives C wd/2. A head that is optimal for what was trained has
+    L_perp = 0 under this ridge and under no other.
+
+    Source: derived in chapter decomposition-measured; the authors' notebook uses wd/2 with a
+    mean-reduced loss.
+
+    >>> ridge_from_weight_decay(5e-4, 10, "mean"), ridge_from_weight_decay(5e-4, 10, "sum")
+    (0.0025, 0.00025)
+    """
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'reduction: expected "mean" or "sum", got {reduction!r}')
+    if not (weight_decay >= 0 and math.isfinite(weight_decay)):
+        raise ValueError(f"weight_decay: expected a finite number >= 0, got {weight_decay}")
+    return weight_decay * num_classes / 2 if reduction == "mean" else weight_decay / 2
+
+
+def least_squares(stats: ClassStats, ridge: float) -> Head:
+    """The head that minimizes 1/2 Ave |Wh + b - y|^2 + (ridge/2)(|W|^2 + |b|^2).
+
+    With the bias eliminated and the class means as rows of M (C, d),
+        W [Sigma_T + ridge/(1+ridge) mu_G mu_G^T + ridge I] = diag(pi) M - pi mu_G^T / (1+ridge),
+        b = (pi - W mu_G) / (1+ridge).
+    For ridge = 0 and singular Sigma_T, the minimizer with the smallest W. ``ridge`` >= 0 is a
+    convention and always passed; see :func:`ridge_from_weight_decay`.
+
+    Source: Han, Papyan & Donoho 2022, Proposition 1 (Webb & Lowe 1990), here for any class
+    proportions.   Chapter: least-squares.
+    """
+    require_ridge(ridge)
+    pi, mean = stats.priors, stats.global_mean
+    shrink = ridge / (1 + ridge)
+    # diag(pi) M - pi mu_G^T/(1+ridge), written so that a far-away mu_G does not cancel.
+    right = pi[:, None] * (stats.centered_means + shrink * mean)  # (C, d)
+    moment = stats.total + shrink * torch.outer(mean, mean)
+    moment.diagonal().add_(ridge)
+    weight = _solve_symmetric(moment, right.T).T
+    bias = (pi - weight @ mean) / (1 + ridge)
+    return Head(weight, bias)
+
+
+def require_ridge(ridge: float) -> None:
+    """Raise a ValueError unless ridge is a finite number >= 0."""
+    if not (ridge >= 0 and math.isfinite(ridge)):
+        raise ValueError(f"ridge: expected a finite number >= 0, got {ridge}")
+
+
+def _solve_symmetric(moment: Tensor, right: Tensor) -> Tensor:
+    """Minimum-norm X with moment X = right, moment (d, d) positive semi-definite."""
+    values, vectors = torch.linalg.eigh(moment)
+    cutoff = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
+    inverse = torch.where(values > cutoff, 1 / values, 0.0)
+    return vectors @ (inverse[:, None] * (vectors.T @ right))
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How many samples the head gets right, and on how many it agrees with the nearest mean.
+
+    ``a + b`` adds disjoint samples. Source: Papyan, Han & Donoho 2020, Fig. 7 (there on test
+    samples, with the means of the training samples).   Chapter: collapse.
+    """
+
+    total: int
+    correct: int
+    agreeing: int
+
+    def __add__(self, other: Decisions) -> Decisions:
+        if not isinstance(other, Decisions):
+            return NotImplemented
+        return Decisions(
+            self.total + other.total, self.correct + other.correct, self.agreeing + other.agreeing
+        )
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of samples whose largest logit is their label."""
+        return self.correct / self.total
+
+    @property
+    def nearest_mean_mismatch(self) -> float:
+        """NC4: fraction of samples the head puts in another class than the nearest mean does."""
+        return 1 - self.agreeing / self.total
+
+
+def decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decisions:
+    """Compare the head's decision with the label and with the nearest class mean.
+
+    features (N, d), labels (N,), means (C, d): usually the *training* means, also for test
+    features. The bias is part of the decision. Ties go to the lowest class.
+
+    Source: Papyan, Han & Donoho 2020, Fig. 7.   Chapter: collapse.
+    """
+    if means.shape != head.weight.shape:
+        raise ValueError(
+            f"means: expected {tuple(head.weight.shape)} to match head.weight, "
+            f"got {tuple(means.shape)}"
+        )
+    if labels.shape != features.shape[:1]:
+        raise ValueError(
+            f"labels: expected ({len(features)},) to match features, got {tuple(labels.shape)}"
+        )
+    if len(features) == 0:
+        raise ValueError("features: expected at least one sample, got (0, d)")
+    chosen = head.logits(features).argmax(1)
+    nearest = _nearest(features.to(means), means).to(chosen.device)
+    labels = labels.to(chosen.device)
+    return Decisions(len(features), int((chosen == labels).sum()), int((chosen == nearest).sum()))
+
+
+def _nearest(features: Tensor, means: Tensor) -> Tensor:
+    """Index of the nearest mean, (N,): |h - mu|^2 without |h|^2, around the middle of the means."""
+    # Without the shift, two means far from zero and close to each other would tie by rounding.
+    origin = means.mean(0)
+    centered = means - origin
+    scores = (features - origin) @ centered.T - centered.square().sum(1) / 2
+    return scores.argmax(1)

@@ -1,0 +1,245 @@
+"""Every measurement of neural collapse, one function each, and the table that lists them.
+
+"NC1" means four different numbers in the literature, "NC2" six. Here each number has a name of
+its own, and METRICS says what it is, where it comes from, its value at exact collapse and which
+changes of the sample leave it alone. The tests, the records, the figures' axis labels and the
+notation page are all made from that table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .head import Head
+from .simplex import angle_to_simplex, centering, cosine_spread, gram_distance, norm_spread
+from .stats import ClassStats
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "alignment",
+    "bias_residual",
+    "condition_number",
+    "distance_to_variance",
+    "duality_gap",
+    "measure",
+    "product_distance",
+    "relative_variability",
+    "variance_ratio",
+]
+
+
+def relative_variability(stats: ClassStats) -> float:
+    """Within-class spread in units of between-class spread: tr(Sigma_W Sigma_B^+) / C.
+
+    Sigma_B has rank at most C-1, and that is enforced: a C-th direction that rounding adds would
+    be inverted and drown the rest. Infinite when all class means coincide.
+
+    Source: Papyan, Han & Donoho 2020, Fig. 6 (NC1).   Chapter: collapse.
+    """
+    C = stats.num_classes
+    scaled = stats.priors.sqrt()[:, None] * stats.centered_means  # (C, d), A^T A = Sigma_B
+    _, s, Vh = torch.linalg.svd(scaled, full_matrices=False)
+    # Sigma_B^+ from the singular values of A, not of A^T A: half the digits would be lost there.
+    keep = (s > s.max() * max(scaled.shape) * torch.finfo(s.dtype).eps) & (
+        torch.arange(len(s), device=s.device) < C - 1
+    )
+    if not bool(keep.any()):
+        return float("inf")
+    Vh, s = Vh[keep], s[keep]
+    return float((((Vh @ stats.within) * Vh).sum(1) / s.square()).sum() / C)
+
+
+def variance_ratio(stats: ClassStats) -> float:
+    """Total within-class variance over total between-class variance, tr Sigma_W / tr Sigma_B.
+
+    Source: Jacot et al. 2024, NC1.   Chapter: collapse.
+    """
+    between = (stats.priors * stats.centered_means.square().sum(1)).sum()
+    return float(stats.spread.sum() / stats.total_count / between)
+
+
+def distance_to_variance(stats: ClassStats) -> float:
+    """Class-distance normalized variance: (v_c + v_c') / (2 |mu_c - mu_c'|^2), mean over pairs.
+
+    v_c is the mean squared distance of class c's samples to their mean. Infinite when two class
+    means coincide.
+
+    Source: Galanti, Gyorgy & Hutter 2022 (CDNV).   Chapter: collapse.
+    """
+    stats.require_every_class()
+    variance = stats.spread / stats.counts
+    first, second = _pairs(stats.num_classes)
+    distance = (stats.means[first] - stats.means[second]).square().sum(1)
+    return float(((variance[first] + variance[second]) / (2 * distance)).mean())
+
+
+def condition_number(stats: ClassStats) -> float:
+    """Largest over smallest singular value of the class means, not centered: 1 when orthogonal.
+
+    The limit of a bias-free network is an orthogonal frame, not a simplex; on a simplex around
+    the origin this number is infinite.
+
+    Source: Jacot et al. 2024, NC2.   Chapter: collapse.
+    """
+    stats.require_every_class()
+    s = torch.linalg.svdvals(stats.means)
+    if stats.num_classes > stats.dimension or s[-1] <= s[0] * torch.finfo(s.dtype).eps:
+        return float("inf")
+    return float(s[0] / s[-1])
+
+
+def duality_gap(stats: ClassStats, head: Head) -> float:
+    """|W/|W|_F - M'/|M'|_F|_F^2 between classifier and centered means; 0 when self-dual, at most 4.
+
+    Source: Papyan, Han & Donoho 2020, Fig. 5 (NC3).   Chapter: collapse.
+    """
+    W, M = head.weight, stats.centered_means
+    return float((W / W.norm() - M / M.norm()).square().sum())
+
+
+def product_distance(stats: ClassStats, head: Head) -> float:
+    """|W M'^T / |W M'^T|_F - P/sqrt(C-1)|_F: how far the centered mean logits are from a simplex.
+
+    Source: Zhou et al. 2022, Appendix A (NC3).   Chapter: collapse.
+    """
+    product = head.weight @ stats.centered_means.T
+    target = centering(stats.num_classes).to(product)
+    return float((product / product.norm() - target / target.norm()).norm())
+
+
+def alignment(stats: ClassStats, head: Head) -> float:
+    """Mean over classes of the cosine between class mean and classifier row, not centered.
+
+    Jacot et al. average over samples; over class means it is the same once NC1 holds.
+
+    Source: after Jacot et al. 2024, NC3.   Chapter: collapse.
+    """
+    stats.require_every_class()
+    return float(torch.nn.functional.cosine_similarity(stats.means, head.weight, dim=1).mean())
+
+
+def bias_residual(stats: ClassStats, head: Head) -> float:
+    """|W mu_G + b|: logits of the global mean. Under MSE it tends to 1/sqrt(C), not to zero.
+
+    Source: Zhou et al. 2022, official code (NC4).   Chapter: collapse.
+    """
+    return float((head.weight @ stats.global_mean + head.bias).norm())
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of METRICS: a number with its name, meaning, source, limit and invariances.
+
+    ``invariant_to`` names changes of a sample that leave the number alone: "order" of samples,
+    "relabel" the classes, "replicate" every sample, "rotate" the feature space (head with it),
+    "scale" features and head separately, "shift" features (head untouched).
+    """
+
+    name: str
+    property: str  # "NC1" .. "NC4"
+    symbol: str  # LaTeX
+    meaning: str
+    source: str
+    at_collapse: float | None  # None: depends on the loss
+    frame: str  # the limit it is 'at_collapse' for: "simplex" or "orthogonal"
+    needs: tuple[str, ...]
+    invariant_to: tuple[str, ...]
+    fn: Callable[[ClassStats, Head], float]
+
+    def __call__(self, stats: ClassStats, head: Head) -> float:
+        return self.fn(stats, head)
+
+
+def measure(stats: ClassStats, head: Head) -> dict[str, float]:
+    """Every measurement of METRICS, by name.
+
+    Source: see each row.   Chapter: collapse.
+    """
+    head.require_fits(stats)
+    if stats.num_classes < 2:
+        raise ValueError(f"stats: expected at least 2 classes, got {stats.num_classes}")
+    stats.require_every_class()
+    return {name: metric(stats, head) for name, metric in METRICS.items()}
+
+
+def _pairs(num_classes: int) -> tuple[Tensor, Tensor]:
+    first, second = torch.triu_indices(num_classes, num_classes, offset=1)
+    return first, second
+
+
+_PAPYAN = "Papyan, Han & Donoho 2020"
+_ALWAYS = ("order", "relabel", "replicate", "rotate")
+_CENTERED = (*_ALWAYS, "scale", "shift")
+
+
+def _vector_rows(
+    name: str, symbol: str, meaning: str, source: str, fn: Callable[[Tensor], float]
+) -> tuple[Metric, Metric]:
+    """The same measurement of the centered class means and of the classifier's rows."""
+
+    def row(suffix: str, v: str, subject: str, needs: str, vectors: Callable) -> Metric:
+        return Metric(
+            f"{name}_{suffix}", "NC2", symbol.replace("@", v), f"{meaning}, {subject}", source,
+            0.0, "simplex", (needs,), _CENTERED, lambda stats, head: fn(vectors(stats, head)),
+        )  # fmt: skip
+
+    return (
+        row("means", r"\mu'", "class means", "stats", lambda stats, head: stats.centered_means),
+        row("classifier", "w", "classifier", "head", lambda stats, head: head.weight),
+    )
+
+
+_TABLE = (
+    Metric("relative_variability", "NC1", r"\mathrm{tr}(\Sigma_W\Sigma_B^{+})/C",
+           "within-class spread in units of between-class spread", f"{_PAPYAN}, Fig. 6",
+           0.0, "simplex", ("stats",), _CENTERED, lambda stats, head: relative_variability(stats)),
+    Metric("relative_variability_sum", "NC1", r"\mathrm{tr}(\Sigma_W\Sigma_B^{+})",
+           "the same without the factor 1/C", "Han, Papyan & Donoho 2022, notebook",
+           0.0, "simplex", ("stats",), _CENTERED,
+           lambda stats, head: stats.num_classes * relative_variability(stats)),
+    Metric("variance_ratio", "NC1", r"\mathrm{tr}\,\Sigma_W/\mathrm{tr}\,\Sigma_B",
+           "within-class over between-class variance", "Jacot et al. 2024, NC1",
+           0.0, "simplex", ("stats",), _CENTERED, lambda stats, head: variance_ratio(stats)),
+    Metric("distance_to_variance", "NC1",
+           r"\underset{c\neq c'}{\mathrm{Ave}}\,(v_c+v_{c'})/(2\|\mu_c-\mu_{c'}\|^2)",
+           "class-distance normalized variance (CDNV)", "Galanti, Gyorgy & Hutter 2022",
+           0.0, "simplex", ("stats",), _CENTERED, lambda stats, head: distance_to_variance(stats)),
+    *_vector_rows("norm_spread", r"\mathrm{Std}_c\|@_c\|/\mathrm{Ave}_c\|@_c\|",
+                  "spread of norms (equinorm)", f"{_PAPYAN}, Fig. 2", norm_spread),
+    *_vector_rows("cosine_spread", r"\mathrm{Std}_{c\neq c'}\cos(@_c,@_{c'})",
+                  "spread of cosines (equiangular)", f"{_PAPYAN}, Fig. 3", cosine_spread),
+    *_vector_rows("angle_to_simplex", r"\mathrm{Ave}_{c\neq c'}|\cos(@_c,@_{c'})+\tfrac{1}{C-1}|",
+                  "distance of cosines from -1/(C-1)", f"{_PAPYAN}, Fig. 4", angle_to_simplex),
+    *_vector_rows("gram_distance", r"\|@@^\top/\|@@^\top\|_F-P/\sqrt{C-1}\|_F",
+                  "distance of the Gram matrix from a simplex",
+                  "Zhou et al. 2022, App. A", gram_distance),
+    Metric("gram_distance_centered_classifier", "NC2",
+           r"\|\bar W\bar W^\top/\|\bar W\bar W^\top\|_F-P/\sqrt{C-1}\|_F",
+           "the same, classifier rows centered first", "Zhou et al. 2022, official code",
+           0.0, "simplex", ("head",), _CENTERED,
+           lambda stats, head: gram_distance(head.weight - head.weight.mean(0))),
+    Metric("condition_number", "NC2", r"\kappa(M)",
+           "condition number of the uncentered class means",
+           "Jacot et al. 2024, NC2", 1.0, "orthogonal", ("stats",), (*_ALWAYS, "scale"),
+           lambda stats, head: condition_number(stats)),
+    Metric("duality_gap", "NC3", r"\|W/\|W\|_F-M'/\|M'\|_F\|_F^2",
+           "distance between classifier and class means", f"{_PAPYAN}, Fig. 5",
+           0.0, "simplex", ("stats", "head"), _CENTERED, duality_gap),
+    Metric("product_distance", "NC3",
+           r"\|WM'^\top/\|WM'^\top\|_F-P/\sqrt{C-1}\|_F",
+           "distance of the centered mean logits from a simplex", "Zhou et al. 2022, App. A",
+           0.0, "simplex", ("stats", "head"), _CENTERED, product_distance),
+    Metric("alignment", "NC3", r"\mathrm{Ave}_c\cos(\mu_c,w_c)",
+           "cosine between class mean and classifier row", "after Jacot et al. 2024, NC3",
+           1.0, "orthogonal", ("stats", "head"), (*_ALWAYS, "scale"), alignment),
+    Metric("bias_residual", "NC4", r"\|W\mu_G+b\|", "logits of the global mean",
+           "Zhou et al. 2022, official code", None, "simplex", ("stats", "head"), _ALWAYS,
+           bias_residual),
+)  # fmt: skip
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}

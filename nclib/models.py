@@ -1,0 +1,108 @@
+"""Networks, and the one cut that matters: split(model) -> trunk, head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from .head import Head
+
+__all__ = ["NETWORKS", "ConvNet", "Trunk", "build", "split"]
+
+
+class ConvNet(nn.Module):
+    """A small convolutional net for small images: three 3x3 blocks, average pooling, linear head.
+
+    Each block is convolution, batch norm, ReLU; the second halves the resolution. The features
+    are the d = 64 channel averages of the last block, so they are non-negative, as in the paper's
+    networks.   Chapter: collapse.
+    """
+
+    widths = (32, 64, 64)
+
+    def __init__(self, num_classes: int, channels: int) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        previous = channels
+        for width in self.widths:
+            blocks += [
+                nn.Conv2d(previous, width, kernel_size=3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+            ]
+            previous = width
+        blocks.insert(6, nn.MaxPool2d(2))
+        self.body = nn.Sequential(*blocks)
+        self.fc = nn.Linear(previous, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.body(images).mean(dim=(2, 3)))
+
+
+NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {"convnet": ConvNet}
+
+
+def build(network: str, *, num_classes: int, channels: int, seed: int) -> nn.Module:
+    """A freshly initialized network; the same seed gives the same weights, whatever ran before."""
+    if network not in NETWORKS:
+        raise ValueError(f"network: expected one of {sorted(NETWORKS)}, got {network!r}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NETWORKS[network](num_classes, channels)
+
+
+class Trunk:
+    """Everything before the head: images -> (features, logits), from one forward pass.
+
+    The features are the input of the network's last linear layer, caught as they arrive there,
+    so that pooling, flattening or reshaping in the network's own forward is part of them.
+    """
+
+    def __init__(self, model: nn.Module, layer: nn.Linear, name: str) -> None:
+        self.model = model
+        self.layer = layer
+        self.name = name
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, d) and logits (B, C) of a batch."""
+        caught: list[tuple[Tensor, Tensor]] = []
+        handle = self.layer.register_forward_hook(
+            lambda layer, inputs, output: caught.append((inputs[0], output))
+        )
+        try:
+            logits = self.model(images)
+        finally:
+            handle.remove()
+        if len(caught) != 1 or caught[0][1] is not logits:
+            raise ValueError(
+                f"model: expected its last linear layer, {self.name!r}, to give the output in one "
+                f"call, got {len(caught)} calls"
+                + ("" if len(caught) != 1 else " and a different output")
+            )
+        features = caught[0][0]
+        if features.ndim != 2:
+            raise ValueError(
+                f"model: expected features (B, {self.layer.in_features}) before {self.name!r}, "
+                f"got {tuple(features.shape)}"
+            )
+        return features, logits
+
+
+def split(model: nn.Module) -> tuple[Trunk, Head]:
+    """The network as (trunk, head), cut before its last linear layer.
+
+    ``trunk(images)`` gives features and logits; ``head`` is a float64 copy of the layer *now*.
+    A model without a linear layer is refused; one whose last linear layer does not give its
+    output is refused at the first batch.   Chapter: collapse.
+    """
+    linear = [
+        (name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear)
+    ]
+    if not linear:
+        raise ValueError(
+            f"model: expected a linear layer at the end, {type(model).__name__} has none"
+        )
+    name, layer = linear[-1]
+    return Trunk(model, layer, name or type(model).__name__), Head.of(layer)

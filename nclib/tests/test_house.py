@@ -1,0 +1,144 @@
+"""The house: imports point down, importing touches nothing, doctests hold."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nclib
+
+PACKAGE = Path(nclib.__file__).parent
+FLOORS = {
+    "simplex": 0, "records": 0, "files": 0,
+    "stats": 1, "data": 1,
+    "head": 2,
+    "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3,
+    "proofs": 4, "training": 4,
+    "cells": 5, "figures": 5,
+    "experiments": 6,
+    "__main__": 7,
+}  # fmt: skip
+ONLY_IN = {
+    "torchvision": {"data", "files", "models"},
+    "sympy": {"proofs"},
+    "matplotlib": {"figures"},
+    "plotly": {"figures"},
+    "sklearn": {"data"},
+}
+STDLIB_ONLY = {"records"}
+
+
+def sources() -> dict[str, list[Path]]:
+    """The files of each module or subpackage on the first level."""
+    found = {p.stem: [p] for p in PACKAGE.glob("*.py") if p.stem != "__init__"}
+    packages = (p.parent for p in PACKAGE.glob("*/__init__.py") if p.parent.name != "tests")
+    return found | {folder.name: sorted(folder.glob("*.py")) for folder in packages}
+
+
+def imports(source: str, depth: int) -> tuple[set[str], set[str]]:
+    """(modules of the house, top-level names of others) that a file imports anywhere in it."""
+    inside, outside = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            outside |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            outside.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.ImportFrom) and node.level == depth:
+            named = (node.module or "").split(".")[0]
+            inside |= {named} if named else {alias.name for alias in node.names}
+    return inside, outside
+
+
+def upward(module: str, source: str, depth: int = 1) -> set[str]:
+    """Imports of a module that do not go to a strictly lower floor, and forbidden others."""
+    inside, outside = imports(source, depth)
+    wrong = {used for used in inside if FLOORS[used] >= FLOORS[module]}
+    wrong |= {used for used, homes in ONLY_IN.items() if used in outside and module not in homes}
+    if "nclib" in outside:
+        wrong.add("nclib")
+    if module in STDLIB_ONLY:
+        wrong |= outside - sys.stdlib_module_names
+    return wrong
+
+
+def test_every_module_has_a_floor():
+    """A new module must choose its floor."""
+    assert set(sources()) <= set(FLOORS)
+
+
+@pytest.mark.parametrize("module", sorted(sources()))
+def test_imports_point_down(module):
+    """No module imports its own floor or a higher one, inside functions neither."""
+    for path in sources()[module]:
+        depth = 1 if path.parent == PACKAGE else 2
+        assert upward(module, path.read_text(), depth) == set(), path.name
+
+
+@pytest.mark.parametrize(
+    "module, line, wrong",
+    [
+        ("stats", "from .head import Head", "head"),
+        ("stats", "def f():\n    from . import metrics", "metrics"),
+        ("head", "from .head import Head", "head"),
+        ("decomposition", "from .metrics import measure", "metrics"),
+        ("metrics", "import matplotlib.pyplot", "matplotlib"),
+        ("records", "import torch", "torch"),
+        ("cells", "from nclib import metrics", "nclib"),
+    ],
+)
+def test_an_upward_import_is_found(module, line, wrong):
+    """The check fails when an import is added upward, sideways or of a forbidden package."""
+    assert upward(module, line) == {wrong}
+
+
+def test_import_touches_nothing():
+    """`import nclib` loads no plotting, vision or algebra package and starts no CUDA."""
+    heavy = "matplotlib plotly torchvision sympy sklearn pandas scipy tqdm typer"
+    code = f"""
+import sys, torch
+before = set(sys.modules)
+import nclib
+print(sorted({{m.split(".")[0] for m in set(sys.modules) - before}} & set({heavy.split()!r})))
+print(torch.cuda.is_initialized())
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    ).stdout
+    assert found.split() == ["[]", "False"]
+
+
+def test_public_names_exist():
+    """Every name of __all__ can be had, also those that are loaded on first use."""
+    for name in nclib.__all__:
+        assert getattr(nclib, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = nclib.nothing
+    assert set(nclib.__all__) <= set(dir(nclib))
+
+
+def modules() -> list[str]:
+    walk = pkgutil.walk_packages([str(PACKAGE)], "nclib.")
+    return sorted(m.name for m in walk if ".tests" not in m.name and "__main__" not in m.name)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_doctests(name):
+    """Examples in docstrings give what they say."""
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_public_functions_are_documented():
+    """Every public function and class has a docstring that names its chapter or its source."""
+    for name in nclib.__all__:
+        thing = getattr(nclib, name)
+        if callable(thing):
+            assert thing.__doc__ and ("Chapter:" in thing.__doc__ or "Source:" in thing.__doc__), (
+                name
+            )
