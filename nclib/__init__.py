@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .decomposition import LossTerms, decompose, regularized_mse
 from .head import Decisions, Head, decide, least_squares, ridge_from_weight_decay
 from .metrics import METRICS, Metric, measure
+from .notation import NOTATION
 from .records import RecordError, Row, Run
 from .simplex import centering, simplex_etf
 from .stats import ClassStats
@@ -49,6 +50,7 @@ _MODULES = ("cells", "data", "experiments", "figures", "models", "proofs", "trai
 __all__ = [
     "CELLS",
     "METRICS",
+    "NOTATION",
     "Cell",
     "ClassStats",
     "Decisions",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from .cells import CELLS, Cell, recipe_of
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console()
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where runs are kept.")]
 Name = Annotated[str, typer.Argument(help="dataset-network-loss, such as digits-convnet-mse.")]
@@ -86,7 +88,7 @@ def main() -> None:
     try:
         app()
     except (RecordError, DataError, CheckpointError, FileNotFoundError, ValueError) as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        errors.print("[bold red]error:[/]", escape(str(error)))
         raise SystemExit(2) from None
 
 

@@ -50,7 +50,12 @@ _DIGITS_PER_CLASS = 140  # of 174 to 183; the rest is the test part
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Labeled images of one split, and the constants that turn them into network input."""
+    """Labeled images of one split, and the constants that turn them into network input.
+
+    Wrong types, shapes or label ranges raise TypeError or ValueError and name the field.
+
+    Chapter: how-to-run.
+    """
 
     images: Tensor  # (N, channels, height, width) uint8
     labels: Tensor  # (N,) int64, from 0 to num_classes - 1

@@ -5,6 +5,8 @@ raises bare reshape or assertion errors on damaged IDX files, reports a damaged 
 found", and with `download=True` writes over it. Here a damaged file is named, with what was
 expected and what came, and stays on the disk byte for byte as it is. The CIFAR10 batches are
 pickles, which can run code: none is opened unless its checksum is the published one.
+
+Chapter: how-to-run.
 """
 
 from __future__ import annotations
@@ -58,17 +60,18 @@ _BYTES = {
     "test_X.bin": 221_184_000,
     "test_y.bin": 8_000,
 }  # sizes of the published files, by file name
+_UNLABELED = "unlabeled_X.bin"  # 2.7 GB of STL10 that no experiment here uses
 
 
 class DataError(ValueError):
-    """A file of an image set is damaged; the message names it, what was expected, what came."""
+    """A damaged file: its name, what was expected, what came.   Chapter: how-to-run."""
 
 
 def read(name: str, split: str, root: Path, download: bool) -> tuple[Tensor, Tensor]:
     """Images (N, channels, height, width) uint8 and labels (N,) int64 of a set under `root`.
 
     Missing files raise FileNotFoundError, or are fetched where `download` is true; damaged ones
-    raise `DataError`, whatever `download` says.
+    raise `DataError`, whatever `download` says.   Chapter: how-to-run.
     """
     files = _files(name, split, root)
     missing = [path for path in files if not path.is_file()]
@@ -86,7 +89,12 @@ def read(name: str, split: str, root: Path, download: bool) -> tuple[Tensor, Ten
 
 
 def _files(name: str, split: str, root: Path) -> dict[Path, str]:
-    """The files that hold one split, with their published checksums."""
+    """The files that hold the labeled images of one split, with their published checksums."""
+    published = _published(name, split, root)
+    return {path: md5 for path, md5 in published.items() if path.name != _UNLABELED}
+
+
+def _published(name: str, split: str, root: Path) -> dict[Path, str]:
     family = _family(name)
     if _is_idx(name):
         part = f"{family.__name__}/raw/{'train' if split == 'train' else 't10k'}"
@@ -97,8 +105,7 @@ def _files(name: str, split: str, root: Path) -> dict[Path, str]:
     listed = family.train_list if split == "train" else family.test_list
     if name == "cifar10":
         listed = [*listed, (family.meta["filename"], family.meta["md5"])]
-    labeled = [(file, md5) for file, md5 in listed if file != "unlabeled_X.bin"]
-    return {root / family.base_folder / file: md5 for file, md5 in labeled}
+    return {root / family.base_folder / file: md5 for file, md5 in listed}
 
 
 def _archives(name: str, root: Path, missing: list[Path]) -> dict[Path, str]:
@@ -114,8 +121,8 @@ def _archives(name: str, root: Path, missing: list[Path]) -> dict[Path, str]:
 def _fetch(name: str, split: str, root: Path, missing: list[Path]) -> None:
     """Let torchvision download and unpack, once nothing damaged is left that it would replace."""
     archives = _archives(name, root, missing)
-    # A tar archive brings both splits back, so both must be whole before it is unpacked.
-    present = archives | _files(name, "train", root) | _files(name, "test", root)
+    # A tar archive brings everything back, so everything must be whole before it is unpacked.
+    present = archives | _published(name, "train", root) | _published(name, "test", root)
     _check({path: md5 for path, md5 in present.items() if path.is_file()})
     family = _family(name)
     if _is_idx(name):  # unpack the missing files only: torchvision would rewrite all four
@@ -129,10 +136,8 @@ def _fetch(name: str, split: str, root: Path, missing: list[Path]) -> None:
 
 def _check(files: dict[Path, str]) -> None:
     for path, md5 in files.items():
-        if path.name.endswith("-ubyte"):
-            _check_idx(path, md5)
-        else:
-            _check_md5(path, md5)
+        check = _check_idx if path.name.endswith("-ubyte") else _check_md5
+        check(path, md5)
 
 
 def _check_md5(path: Path, md5: str) -> None:
@@ -141,11 +146,8 @@ def _check_md5(path: Path, md5: str) -> None:
     came = calculate_md5(path)
     if came != md5:
         size = f"of {_BYTES[path.name]} bytes " if path.name in _BYTES else ""
-        raise _damaged(
-            path,
-            f"the published file {size}with md5 {md5}",
-            f"{path.stat().st_size} bytes with md5 {came}",
-        )
+        got = f"{path.stat().st_size} bytes with md5 {came}"
+        raise _damaged(path, f"the published file {size}with md5 {md5}", got)
 
 
 def _check_idx(path: Path, md5: str) -> None:
@@ -197,7 +199,7 @@ def _open(family: Any, name: str, split: str, root: Path, *, download: bool) -> 
     """A torchvision data set; some say `train`, some say `split`."""
     part = {"split": split} if name in ("svhn", "stl10") else {"train": split == "train"}
     with warnings.catch_warnings():
-        # NumPy >= 2.4 on the CIFAR10 pickles, which Python 2 wrote with align=0.
+        # NumPy 2.4.0 to 2.4.4 on the CIFAR10 pickles, which say align=0 for False.
         warnings.filterwarnings("ignore", message=".*align should be passed")
         return family(str(root), download=download, **part)
 
@@ -205,13 +207,13 @@ def _open(family: Any, name: str, split: str, root: Path, *, download: bool) -> 
 def _cut(name: str, split: str) -> Any:
     """The torchvision class, cut down to the files of one split.
 
-    As it stands it demands and checks all files, also STL10's 2.7 GB of unlabeled images.
+    As it stands it demands and checks all files, also the unlabeled images of STL10.
     """
     family = _family(name)
     if name not in ("cifar10", "stl10"):
         return family
     keep = "train_list" if split == "train" else "test_list"
-    labeled = [entry for entry in getattr(family, keep) if entry[0] != "unlabeled_X.bin"]
+    labeled = [entry for entry in getattr(family, keep) if entry[0] != _UNLABELED]
     return _with(family, **{"train_list": [], "test_list": [], keep: labeled})
 
 

@@ -16,7 +16,7 @@ import nclib
 
 PACKAGE = Path(nclib.__file__).parent
 FLOORS = {
-    "simplex": 0, "records": 0, "files": 0,
+    "simplex": 0, "records": 0, "files": 0, "notation": 0,
     "stats": 1, "data": 1,
     "head": 2,
     "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3,

@@ -1,0 +1,64 @@
+"""The letters of the book and their names in the code; the notation page is made from this table.
+
+Rows of features are samples. The papers write samples as columns, so their H is our features
+transposed, and their M (d x C) is our means transposed; their W is ours as it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["NOTATION", "Symbol"]
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """One line of the notation page: how it is written, what it is in code, shape, meaning.
+
+    ``code`` is an expression; with ``features, labels, stats, head, ridge, decisions`` at hand it
+    evaluates to something of the given shape, and a test does so.   Chapter: notation.
+    """
+
+    tex: str
+    code: str
+    shape: str  # "" for numbers
+    meaning: str
+
+
+NOTATION = (
+    Symbol(r"N,\ C,\ d", "stats.total_count, stats.num_classes, stats.dimension", "(3,)",
+           "numbers of samples, classes and features"),
+    Symbol(r"H", "features", "(N, d)", "last-layer features, a row a sample"),
+    Symbol(r"y", "labels", "(N,)", "labels, whole numbers from 0; in the loss, one-hot vectors"),
+    Symbol(r"n_c", "stats.counts", "(C,)", "samples of class c"),
+    Symbol(r"\pi", "stats.priors", "(C,)", r"class proportions $n_c/N$"),
+    Symbol(r"\mu_c", "stats.means", "(C, d)", "class means, as rows"),
+    Symbol(r"\mu_G", "stats.global_mean", "(d,)", r"mean over all samples, $\sum_c\pi_c\mu_c$"),
+    Symbol(r"M'", "stats.centered_means", "(C, d)", r"centered class means $\mu_c-\mu_G$, as rows"),
+    Symbol(r"N\,\Sigma_W", "stats.scatter", "(d, d)", "pooled within-class scatter, the stored form"),
+    Symbol(r"n_c v_c", "stats.spread", "(C,)", "its trace, class by class"),
+    Symbol(r"\Sigma_W", "stats.within", "(d, d)", "within-class covariance"),
+    Symbol(r"\Sigma_B", "stats.between", "(d, d)",
+           r"between-class covariance $\sum_c\pi_c(\mu_c-\mu_G)(\mu_c-\mu_G)^\top$"),
+    Symbol(r"\Sigma_T", "stats.total", "(d, d)", r"total covariance, $\Sigma_W+\Sigma_B$ exactly"),
+    Symbol(r"W,\ b", "head.weight, head.bias", "(C, d), (C,)", "the network's linear head"),
+    Symbol(r"\lambda", "ridge", "",
+           r"ridge of $\frac12\mathrm{Ave}\|Wh+b-y\|^2+\frac\lambda2(\|W\|^2+\|b\|^2)$"),
+    Symbol(r"W_{\mathrm{LS}},\ b_{\mathrm{LS}}",
+           "least_squares(stats, ridge).weight, least_squares(stats, ridge).bias", "(C, d), (C,)",
+           "the head that minimizes the loss on these features"),
+    Symbol(r"\mathcal L_{\mathrm{NC1}}", "decompose(stats, head, ridge).nc1", "",
+           "what the within-class spread costs the best head"),
+    Symbol(r"\mathcal L_{\mathrm{NC2/3}}", "decompose(stats, head, ridge).nc23", "",
+           "what the departure of the class means from a simplex costs it"),
+    Symbol(r"\mathcal L_{\mathrm{LS}}^{\perp}", "decompose(stats, head, ridge).perp", "",
+           "what the head loses by not being the best one"),
+    Symbol(r"\mathcal L", "decompose(stats, head, ridge).total", "", "their sum, the loss"),
+    Symbol(r"P", "centering(stats.num_classes)", "(C, C)",
+           r"$I-\frac1C\mathbf 1\mathbf 1^\top$, the projector off the mean over classes"),
+    Symbol(r"\text{simplex ETF}", "simplex_etf(stats.num_classes)", "(C, C)",
+           r"C unit vectors with cosines $-1/(C-1)$, as rows"),
+    Symbol(r"\text{NC1 to NC3}", "measure(stats, head)", "", "every measurement of METRICS, by name"),
+    Symbol(r"\text{NC4}", "decisions.nearest_mean_mismatch", "",
+           "share of samples that head and nearest class mean put in different classes"),
+)  # fmt: skip

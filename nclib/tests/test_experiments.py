@@ -1,0 +1,202 @@
+"""Runs: rows as they come, killed and resumed to the same bytes, never done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import nclib
+from nclib import METRICS, Cell, cells, experiments
+from nclib.__main__ import app, main
+from nclib.experiments import observe, published, run, summarize
+from nclib.records import RecordError, append, read
+from nclib.training import Recipe, Training
+
+from .tolerances import EXACT, SINGLE
+
+CELL = Cell("synthetic", "convnet", "mse")
+ROOT = Path(nclib.__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with one finished run."""
+    folder = tmp_path_factory.mktemp("runs")
+    rows = list(run(CELL, folder=folder))
+    return folder, rows
+
+
+def test_every_measured_epoch_has_a_row_of_each_split(finished):
+    """Rows come in order, with every metric and both readings of the ridge."""
+    folder, rows = finished
+    epochs = cells.measured_epochs(cells.recipe_of(CELL).epochs)
+    assert [(r.epoch, r.split) for r in rows] == [(e, s) for e in epochs for s in ("train", "test")]
+    for row in rows:
+        assert set(row.metrics) == set(METRICS) and set(row.terms) == {"consistent", "notebook"}
+    record, stored = read(folder / "synthetic-convnet-mse.jsonl")
+    assert (record.status, stored) == ("finished", rows) and record.seconds > 0
+    assert record.recipe["loss"] == "mse" and record.device.startswith("cpu")
+
+
+def test_terms_of_a_row_are_the_trained_objective(finished):
+    """Under the consistent ridge the terms add up to (C/2)(mean-reduced loss) + penalty."""
+    seen = [o for o in observe(CELL) if o.split == "train"][-1]
+    row = summarize(seen, CELL)
+    ridge = cells.ridges_of(CELL)["consistent"]["value"]
+    penalty = float(seen.head.weight.square().sum() + seen.head.bias.square().sum())
+    expected = 10 / 2 * row.loss + ridge / 2 * penalty
+    assert sum(row.terms["consistent"].values()) == pytest.approx(expected, rel=SINGLE)
+    assert row == finished[1][-2]  # and observing again gives the same bits
+
+
+def test_a_finished_run_is_read_back_not_trained(finished, monkeypatch):
+    """The second call yields the stored rows and never starts a training."""
+    folder, rows = finished
+    before = (folder / "synthetic-convnet-mse.jsonl").read_bytes()
+    monkeypatch.setattr(Training, "advance", lambda *a: pytest.fail("trained again"))
+    assert list(run(CELL, folder=folder)) == rows
+    assert (folder / "synthetic-convnet-mse.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 5])
+def test_a_run_left_at_any_row_resumes_to_the_same_rows(finished, tmp_path, stop_after):
+    """Stop after any row; the next call ends with the same rows, bit for bit, none twice."""
+    rows = run(CELL, folder=tmp_path)
+    for _ in range(stop_after):
+        next(rows)
+    rows.close()
+    assert list(run(CELL, folder=tmp_path)) == finished[1]
+    assert read(tmp_path / "synthetic-convnet-mse.jsonl")[1] == finished[1]
+
+
+def test_a_killed_command_resumes_to_the_same_rows(finished, tmp_path):
+    """kill -9 in the middle of `nclib run`; the same command again gives the same rows."""
+    command = [sys.executable, "-m", "nclib", "run", CELL.name, "--folder", str(tmp_path)]
+    path = tmp_path / f"{CELL.name}.jsonl"
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (path.exists() and path.read_bytes().count(b"\n") >= 3):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert read(path)[0].status == "running"
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "finished" in done.stdout
+    assert read(path)[1] == finished[1]
+
+
+def test_a_torn_line_and_a_lost_checkpoint_cost_no_row(finished, tmp_path):
+    """A half-written last line is set aside; without a checkpoint training starts over."""
+    rows = run(CELL, folder=tmp_path)
+    for _ in range(3):
+        next(rows)
+    rows.close()
+    path = tmp_path / f"{CELL.name}.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"kind": "row", "run": "synth')
+    path.with_suffix(".pt").unlink()
+    assert list(run(CELL, folder=tmp_path)) == finished[1]
+    assert path.with_name(path.name + ".torn").read_bytes().startswith(b'{"kind": "row"')
+
+
+def test_a_diverged_run_is_recorded_and_not_retried(tmp_path, monkeypatch):
+    """NaN ends a run with the status diverged; a second call does not train."""
+    wild = replace(cells.RECIPES["synthetic", "convnet"], learning_rate=1e12)
+    monkeypatch.setitem(cells.RECIPES, ("synthetic", "convnet"), wild)
+    list(run(CELL, folder=tmp_path))
+    assert read(tmp_path / f"{CELL.name}.jsonl")[0].status == "diverged"
+    monkeypatch.setattr(Training, "advance", lambda *a: pytest.fail("trained again"))
+    list(run(CELL, folder=tmp_path))
+
+
+def test_another_recipes_run_is_refused_and_kept(finished, tmp_path, monkeypatch):
+    """A stored run is never continued under other settings."""
+    path = tmp_path / f"{CELL.name}.jsonl"
+    append(path, read(finished[0] / path.name)[0])
+    before = path.read_bytes()
+    other = replace(cells.RECIPES["synthetic", "convnet"], batch_size=16)
+    monkeypatch.setitem(cells.RECIPES, ("synthetic", "convnet"), other)
+    with pytest.raises(RecordError, match="'batch_size': 16.*got.*'batch_size': 32"):
+        list(run(CELL, folder=tmp_path))
+    assert path.read_bytes() == before
+
+
+def test_cross_entropy_rows_have_metrics_and_no_terms(tmp_path, monkeypatch):
+    """A cross-entropy cell is measured the same way; the MSE terms are not its loss."""
+    monkeypatch.setitem(
+        cells.RECIPES, ("synthetic", "convnet"), Recipe("mse", 1, 32, 0.05, weight_decay=1e-3)
+    )
+    rows = list(run(Cell("synthetic", "convnet", "ce"), folder=tmp_path))
+    assert len(rows) == 2 and rows[0].terms == {} and set(rows[0].metrics) == set(METRICS)
+
+
+def test_measured_in_eval_mode():
+    """Features do not depend on the batch they are measured in, and the model is left unharmed."""
+    images = experiments._images(CELL, "train", None, False)
+    model = experiments.build("convnet", num_classes=10, channels=1, seed=0)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    whole, _ = experiments._features(model, images)
+    part, _ = experiments._features(model, images.subset(torch.arange(7)))
+    assert torch.allclose(part, whole[:7], rtol=SINGLE, atol=SINGLE)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_published_runs_are_whole():
+    """Every run stored with the package is finished, its terms are >= 0 and its epochs increase."""
+    assert published("synthetic-convnet-mse-s9") is None
+    folder = Path(nclib.__file__).parent / "results"
+    for path in sorted(folder.glob("*.jsonl")):
+        record, rows = published(path.stem)  # pyright: ignore[reportGeneralTypeIssues]
+        assert record.status == "finished"
+        for split in ("train", "test"):
+            epochs = [row.epoch for row in rows if row.split == split]
+            assert epochs == sorted(set(epochs))
+        for row in rows:
+            assert all(value >= -EXACT for terms in row.terms.values() for value in terms.values())
+    assert sum(path.stat().st_size for path in folder.glob("*")) < 5_000_000
+
+
+def test_command_line(finished, tmp_path):
+    """run, list and show print what there is; show leaves a picture."""
+    folder, cli = finished[0], CliRunner()
+    result = cli.invoke(app, ["run", CELL.name, "--folder", str(folder)])
+    assert result.exit_code == 0 and "finished, " in result.output
+    listed = cli.invoke(app, ["list", "--folder", str(folder)]).output
+    assert "finished" in listed and "not run" in listed
+    shown = cli.invoke(app, ["show", CELL.name, "--folder", str(folder)])
+    assert "relative_variability" in shown.output
+    assert (folder / f"{CELL.name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["run", "digits-convnt-mse"], "error: network: expected one of"),
+        (["show", "digits-convnet-ce"], "no such run, and none is published"),
+        (["run", "mnist-convnet-mse"], "error: root: expected the folder"),
+        (["run", "mnist-convnet-mse", "--root", "nowhere"], "not found"),
+    ],
+)
+def test_the_command_says_errors_in_words(arguments, message, tmp_path, monkeypatch, capsys):
+    """No traceback: a line on the error stream that says what was expected, and exit status 2."""
+    monkeypatch.setattr(sys, "argv", ["nclib", *arguments, "--folder", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,180 @@
+"""Records: what was written is read back, a damaged line is named, a torn one loses nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nclib.records import RecordError, Row, Run, append, lock, provenance, read, set_torn_line_aside
+
+RUN = Run(
+    id="a", cell={"dataset": "digits", "seed": 0}, recipe={"epochs": 3},
+    ridge={"consistent": {"value": 0.01, "origin": "C wd / 2"}}, versions={"torch": "2"},
+    commit="", device="cpu", precision="float32", started="2020-01-01T00:00:00+00:00",
+    status="running",
+)  # fmt: skip
+ROW = Row("a", 1, "train", 0.5, 0.25, 0.1, {"x": 1.0}, {"consistent": {"nc1": 0.1}})
+
+numbers = st.floats(allow_nan=True, allow_infinity=True)
+names = st.text(max_size=8)
+rows = st.builds(
+    Row, run=st.just("a"), epoch=st.integers(0, 10**6), split=names, accuracy=numbers,
+    mismatch=numbers, loss=numbers, metrics=st.dictionaries(names, numbers),
+    terms=st.dictionaries(names, st.dictionaries(names, numbers)),
+)  # fmt: skip
+
+
+def same(a, b) -> bool:
+    """Equal to the last bit, NaN included."""
+    return repr(a) == repr(b)
+
+
+@given(st.lists(rows, max_size=4))
+@settings(max_examples=50, deadline=None)
+def test_what_was_written_is_read_back(tmp_path_factory, found):
+    """Rows come back bit for bit, with NaN, infinities and any text."""
+    path = tmp_path_factory.mktemp("run") / "a.jsonl"
+    append(path, RUN)
+    for row in found:
+        append(path, row)
+    record, back = read(path)
+    assert record == RUN and same(back, found)
+    for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
+        json.loads(line, parse_constant=lambda word: pytest.fail(f"not JSON: {word}"))
+
+
+def test_the_last_run_line_counts(tmp_path):
+    """A run that ended is read with its last status."""
+    append(tmp_path / "a.jsonl", RUN)
+    append(tmp_path / "a.jsonl", ROW)
+    append(tmp_path / "a.jsonl", replace(RUN, status="finished", seconds=2.5))
+    record, found = read(tmp_path / "a.jsonl")
+    assert (record.status, record.seconds, found) == ("finished", 2.5, [ROW])
+
+
+@given(st.integers(1, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_a_torn_line_loses_only_itself(tmp_path_factory, cut):
+    """Cut the file anywhere: whole records stay, the torn rest is set aside, appending goes on."""
+    path = tmp_path_factory.mktemp("run") / "a.jsonl"
+    append(path, RUN)
+    first = path.stat().st_size
+    append(path, ROW)
+    whole = path.read_bytes()
+    os.truncate(path, first + cut % (len(whole) - first + 1))
+    kept = path.read_bytes()
+    torn = not kept.endswith(b"\n")
+    if torn:
+        assert read(path) == (RUN, [])
+        with pytest.raises(RecordError, match="last line is torn"):
+            append(path, ROW)
+        assert path.read_bytes() == kept
+    assert set_torn_line_aside(path) == torn
+    if torn:
+        aside = path.with_name("a.jsonl.torn").read_bytes()
+        assert path.read_bytes() + aside == kept + b"\n"
+    append(path, replace(ROW, epoch=2))
+    assert read(path)[1][-1].epoch == 2
+
+
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        (b"{", "Expecting property name"),
+        (b"[]", "expected an object, got list"),
+        (b'{"kind": "rwo"}', "expected kind to be one of"),
+        (b'{"kind": "row", "run": "a"}', "missing"),
+        (b'{"kind": "row", "nonsense": 1}', r"unknown fields \['nonsense'\]"),
+        (b"\xff\xfe", "decode"),
+        (b"", "Expecting value"),
+        (json.dumps({"kind": "row", "run": "a", "epoch": 1.5}).encode(), "epoch: expected int"),
+        (json.dumps({"kind": "row", "run": "a", "epoch": 1, "loss": []}).encode(), "float"),
+        (b"[" * 100_000, "not a record"),
+    ],
+)
+def test_a_damaged_line_is_named_and_left(tmp_path, line, reason):
+    """The error names file and line; the file is not touched."""
+    path = tmp_path / "a.jsonl"
+    append(path, RUN)
+    append(path, ROW)
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    before = path.read_bytes()
+    with pytest.raises(RecordError, match=rf"a.jsonl, line 3: not a record.*{reason}|line 3.*{reason}"):
+        read(path)
+    assert path.read_bytes() == before
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_flipped_byte_gives_records_or_an_error_in_words(tmp_path_factory, data):
+    """Damage at any place never crashes the reader and never changes the file."""
+    path = tmp_path_factory.mktemp("run") / "a.jsonl"
+    for record in (RUN, ROW, replace(ROW, loss=math.inf)):
+        append(path, record)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(content))
+    try:
+        read(path)
+    except RecordError as error:
+        assert str(path) in str(error)
+    assert path.read_bytes() == bytes(content)
+
+
+def test_what_cannot_be_read_or_written_is_said_in_words(tmp_path):
+    """A missing file, a folder in the way, a file without a run line, rows of another run."""
+    with pytest.raises(RecordError, match="none.jsonl: cannot read: No such file"):
+        read(tmp_path / "none.jsonl")
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(RecordError, match="folder.jsonl: cannot append a record: Is a directory"):
+        append(tmp_path / "folder.jsonl", ROW)
+    append(tmp_path / "b.jsonl", ROW)
+    with pytest.raises(RecordError, match="expected a run line first, found none"):
+        read(tmp_path / "b.jsonl")
+    append(tmp_path / "b.jsonl", replace(RUN, id="b"))
+    with pytest.raises(RecordError, match=r"expected rows of b, got rows of \['a'\]"):
+        read(tmp_path / "b.jsonl")
+
+
+def test_a_full_disk_is_said_in_words():
+    """Where the system has a full device, appending to it names it."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full on this system")
+    with pytest.raises(RecordError, match="/dev/full: cannot append a record: No space left"):
+        append("/dev/full", ROW)
+
+
+def _hold(path, started, done):
+    with lock(path):
+        started.set()
+        done.wait(30)
+
+
+def test_two_processes_cannot_write_one_run(tmp_path):
+    """A second writer is refused while the first one lives, and let in afterwards."""
+    context = multiprocessing.get_context("spawn")
+    started, done = context.Event(), context.Event()
+    first = context.Process(target=_hold, args=(tmp_path / "a.jsonl", started, done))
+    first.start()
+    assert started.wait(60)
+    with pytest.raises(RecordError, match="another process is writing this run"), lock(tmp_path / "a.jsonl"):
+        pass
+    first.kill()
+    first.join(30)
+    with lock(tmp_path / "a.jsonl"):
+        pass
+
+
+def test_provenance_names_versions_and_time():
+    """The fields that say when and with what."""
+    found = provenance()
+    assert found["versions"]["torch"][0].isdigit() and found["started"].endswith("+00:00")
+    assert set(found) == {"started", "versions", "commit"}
