@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
 
-from .stats import ClassStats
+from .stats import CHUNK_BYTES, ClassStats
 
 __all__ = ["Decisions", "Head", "decide", "least_squares", "ridge_from_weight_decay"]
 
@@ -28,7 +30,8 @@ class Head:
             raise ValueError(f"weight: expected (C, d), got {tuple(self.weight.shape)}")
         if self.bias.shape != self.weight.shape[:1]:
             raise ValueError(
-                f"bias: expected ({len(self.weight)},) to match weight, got {tuple(self.bias.shape)}"
+                f"bias: expected ({len(self.weight)},) to match weight, "
+                f"got {tuple(self.bias.shape)}"
             )
         for name in ("weight", "bias"):
             value = getattr(self, name).detach()
@@ -176,16 +179,28 @@ def decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decis
             f"means: expected {tuple(head.weight.shape)} to match head.weight, "
             f"got {tuple(means.shape)}"
         )
+    if features.ndim != 2 or features.shape[1] != head.dimension:
+        raise ValueError(
+            f"features: expected (N, {head.dimension}) to match head.weight, "
+            f"got {tuple(features.shape)}"
+        )
     if labels.shape != features.shape[:1]:
         raise ValueError(
             f"labels: expected ({len(features)},) to match features, got {tuple(labels.shape)}"
         )
     if len(features) == 0:
         raise ValueError("features: expected at least one sample, got (0, d)")
-    chosen = head.logits(features).argmax(1)
-    nearest = _nearest(features.to(means), means).to(chosen.device)
-    labels = labels.to(chosen.device)
-    return Decisions(len(features), int((chosen == labels).sum()), int((chosen == nearest).sum()))
+    rows = max(CHUNK_BYTES // (8 * head.dimension), 1)
+    pieces = zip(features.split(rows), labels.split(rows), strict=True)
+    return reduce(add, (_decide(h, y, head, means) for h, y in pieces))
+
+
+def _decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decisions:
+    h = features.to(head.weight)
+    chosen = (h @ head.weight.T + head.bias).argmax(1)
+    nearest = _nearest(h, means.to(h))
+    correct = (chosen == labels.to(chosen.device)).sum()
+    return Decisions(len(h), int(correct), int((chosen == nearest).sum()))
 
 
 def _nearest(features: Tensor, means: Tensor) -> Tensor:
@@ -193,5 +208,4 @@ def _nearest(features: Tensor, means: Tensor) -> Tensor:
     # Without the shift, two means far from zero and close to each other would tie by rounding.
     origin = means.mean(0)
     centered = means - origin
-    scores = (features - origin) @ centered.T - centered.square().sum(1) / 2
-    return scores.argmax(1)
+    return ((features - origin) @ centered.T - centered.square().sum(1) / 2).argmax(1)

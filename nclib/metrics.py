@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .head import Head
+from .notation import markdown_table, math
 from .simplex import angle_to_simplex, centering, cosine_spread, gram_distance, norm_spread
 from .stats import ClassStats
 
@@ -137,7 +138,7 @@ class Metric:
 
     ``invariant_to`` names changes of a sample that leave the number alone: "order" of samples,
     "relabel" the classes, "replicate" every sample, "rotate" the feature space (head with it),
-    "scale" features and head separately, "shift" features (head untouched).
+    "scale" features and head separately, "shift" features (head untouched).   Chapter: collapse.
     """
 
     name: str
@@ -153,6 +154,25 @@ class Metric:
 
     def __call__(self, stats: ClassStats, head: Head) -> float:
         return self.fn(stats, head)
+
+
+class Metrics(dict[str, Metric]):
+    """The table of measurements by name; in a notebook it shows as one.   Chapter: collapse."""
+
+    def _repr_markdown_(self) -> str:
+        rows = [
+            (m.property, f"`{m.name}`", math(m.symbol), m.meaning, m.source, _limit(m))
+            for m in self.values()
+        ]
+        header = ("", "name", "formula", "meaning", "source", "at collapse")
+        return markdown_table(header, rows)
+
+
+def _limit(metric: Metric) -> str:
+    if metric.at_collapse is None:
+        return "depends on the loss"
+    frame = "" if metric.frame == "simplex" else f" ({metric.frame} frame)"
+    return f"{metric.at_collapse:g}{frame}"
 
 
 def measure(stats: ClassStats, head: Head) -> dict[str, float]:
@@ -182,15 +202,16 @@ def _vector_rows(
 ) -> tuple[Metric, Metric]:
     """The same measurement of the centered class means and of the classifier's rows."""
 
-    def row(suffix: str, v: str, subject: str, needs: str, vectors: Callable) -> Metric:
+    def row(subject: str, v: str, V: str, needs: str, vectors: Callable) -> Metric:
         return Metric(
-            f"{name}_{suffix}", "NC2", symbol.replace("@", v), f"{meaning}, {subject}", source,
-            0.0, "simplex", (needs,), _CENTERED, lambda stats, head: fn(vectors(stats, head)),
+            f"{name}_{subject}", "NC2", symbol.replace("@", v).replace("#", V),
+            f"{meaning}, {subject}", source, 0.0, "simplex", (needs,), _CENTERED,
+            lambda stats, head: fn(vectors(stats, head)),
         )  # fmt: skip
 
     return (
-        row("means", r"\mu'", "class means", "stats", lambda stats, head: stats.centered_means),
-        row("classifier", "w", "classifier", "head", lambda stats, head: head.weight),
+        row("means", r"\mu'", "M'", "stats", lambda stats, head: stats.centered_means),
+        row("classifier", "w", "W", "head", lambda stats, head: head.weight),
     )
 
 
@@ -215,7 +236,7 @@ _TABLE = (
                   "spread of cosines (equiangular)", f"{_PAPYAN}, Fig. 3", cosine_spread),
     *_vector_rows("angle_to_simplex", r"\mathrm{Ave}_{c\neq c'}|\cos(@_c,@_{c'})+\tfrac{1}{C-1}|",
                   "distance of cosines from -1/(C-1)", f"{_PAPYAN}, Fig. 4", angle_to_simplex),
-    *_vector_rows("gram_distance", r"\|@@^\top/\|@@^\top\|_F-P/\sqrt{C-1}\|_F",
+    *_vector_rows("gram_distance", r"\|##^\top/\|##^\top\|_F-P/\sqrt{C-1}\|_F",
                   "distance of the Gram matrix from a simplex",
                   "Zhou et al. 2022, App. A", gram_distance),
     Metric("gram_distance_centered_classifier", "NC2",
@@ -242,4 +263,4 @@ _TABLE = (
            bias_residual),
 )  # fmt: skip
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+METRICS = Metrics((metric.name, metric) for metric in _TABLE)

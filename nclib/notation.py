@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["NOTATION", "Symbol"]
+__all__ = ["NOTATION", "Symbol", "markdown_table", "math"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,27 @@ class Symbol:
     meaning: str
 
 
-NOTATION = (
+def math(tex: str) -> str:
+    """LaTeX as Markdown math that survives in a table cell, where a bar would end the cell."""
+    bare = tex.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
+    return f"${bare.strip()}$"
+
+
+def markdown_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A pipe table, which notebooks, Colab and the book all render."""
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+class Notation(tuple[Symbol, ...]):
+    """The table of symbols; in a notebook it shows as one.   Chapter: notation."""
+
+    def _repr_markdown_(self) -> str:
+        rows = [(math(s.tex), f"`{s.code}`", s.shape, s.meaning) for s in self]
+        return markdown_table(("page", "code", "shape", "meaning"), rows)
+
+
+NOTATION = Notation((
     Symbol(r"N,\ C,\ d", "stats.total_count, stats.num_classes, stats.dimension", "(3,)",
            "numbers of samples, classes and features"),
     Symbol(r"H", "features", "(N, d)", "last-layer features, a row a sample"),
@@ -35,7 +55,7 @@ NOTATION = (
     Symbol(r"\mu_c", "stats.means", "(C, d)", "class means, as rows"),
     Symbol(r"\mu_G", "stats.global_mean", "(d,)", r"mean over all samples, $\sum_c\pi_c\mu_c$"),
     Symbol(r"M'", "stats.centered_means", "(C, d)", r"centered class means $\mu_c-\mu_G$, as rows"),
-    Symbol(r"N\,\Sigma_W", "stats.scatter", "(d, d)", "pooled within-class scatter, the stored form"),
+    Symbol(r"N\,\Sigma_W", "stats.scatter", "(d, d)", "pooled within-class scatter, as stored"),
     Symbol(r"n_c v_c", "stats.spread", "(C,)", "its trace, class by class"),
     Symbol(r"\Sigma_W", "stats.within", "(d, d)", "within-class covariance"),
     Symbol(r"\Sigma_B", "stats.between", "(d, d)",
@@ -43,7 +63,8 @@ NOTATION = (
     Symbol(r"\Sigma_T", "stats.total", "(d, d)", r"total covariance, $\Sigma_W+\Sigma_B$ exactly"),
     Symbol(r"W,\ b", "head.weight, head.bias", "(C, d), (C,)", "the network's linear head"),
     Symbol(r"\lambda", "ridge", "",
-           r"ridge of $\frac12\mathrm{Ave}\|Wh+b-y\|^2+\frac\lambda2(\|W\|^2+\|b\|^2)$"),
+           r"ridge of $\frac12\mathrm{Ave}\Vert Wh+b-y\Vert^2"
+           r"+\frac\lambda2(\Vert W\Vert^2+\Vert b\Vert^2)$"),
     Symbol(r"W_{\mathrm{LS}},\ b_{\mathrm{LS}}",
            "least_squares(stats, ridge).weight, least_squares(stats, ridge).bias", "(C, d), (C,)",
            "the head that minimizes the loss on these features"),
@@ -58,7 +79,8 @@ NOTATION = (
            r"$I-\frac1C\mathbf 1\mathbf 1^\top$, the projector off the mean over classes"),
     Symbol(r"\text{simplex ETF}", "simplex_etf(stats.num_classes)", "(C, C)",
            r"C unit vectors with cosines $-1/(C-1)$, as rows"),
-    Symbol(r"\text{NC1 to NC3}", "measure(stats, head)", "", "every measurement of METRICS, by name"),
+    Symbol(r"\text{NC1 to NC3}", "measure(stats, head)", "",
+           "every measurement of METRICS, by name"),
     Symbol(r"\text{NC4}", "decisions.nearest_mean_mismatch", "",
            "share of samples that head and nearest class mean put in different classes"),
-)  # fmt: skip
+))  # fmt: skip

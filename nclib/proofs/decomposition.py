@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -26,6 +27,7 @@ HALF = sp.Rational(1, 2)
 SCOPE = "any number of samples (rows), classes and features; the last two steps entry by entry"
 
 
+@cache
 def theorem_1() -> Proof:
     """L = L_LS + L_perp: the loss of the best head, plus what this head loses to it.
 
@@ -110,6 +112,7 @@ def _theorem_1_entrywise() -> tuple[Step, ...]:
     )
 
 
+@cache
 def theorem_2() -> Proof:
     """L_LS = L_NC1 + L_NC2/3: what the spread costs the best head, and what the means cost it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -43,6 +44,7 @@ def extended_loss(weights: Any) -> Any:
     return SquaredNorm(Ht * weights.T - Y) / (2 * N) + ridge / 2 * SquaredNorm(weights)
 
 
+@cache
 def proposition_1() -> Proof:
     """The head W~_LS = E[y h~^T] (E[h~ h~^T] + ridge I)^{-1} minimizes the loss.
 

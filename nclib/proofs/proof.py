@@ -15,7 +15,7 @@ from .algebra import Rule, remainder, rule_pair
 
 __all__ = ["Given", "Proof", "Step"]
 
-WIDE = 34  # visible characters after which an equation goes on two lines, for narrow screens
+WIDE = 20  # letters on a line, so that a line fits a telephone
 
 # The book's macros for the loss terms, spelled out so that they display outside the book too.
 LETTERS = {
@@ -122,7 +122,7 @@ class Proof:
     def _repr_markdown_(self) -> str:
         labels = self._labels()
         blocks = [f"**{self.name}** ({self.source}). {self.statement}"]
-        blocks += [f"*Checked for* {self.scope}. *Given:*"]
+        blocks += [f"*Checked for* {self.scope}." + " *Given:*" * bool(self.given)]
         blocks += ["\n".join(_premise(given, labels[given]) for given in self.given)]
         for step in self.steps:
             blocks += [_sentence(step, labels), step._repr_latex_()]
@@ -184,8 +184,12 @@ class _Printer(LatexPrinter):
     _print_MatAdd = _print_Add  # noqa: N815
 
     def terms(self, expr: Any) -> list[str]:
-        """The terms of a sum, each after the first with its sign."""
-        if not expr.is_Add and not expr.is_MatAdd:
+        """The terms of a sum, or of a differentiated sum, each after the first with its sign."""
+        if isinstance(expr, sp.Derivative):
+            matrix, inner = self._print(expr.variables[0]), self.terms(expr.expr)
+            inner[0] = rf"\frac{{\partial}}{{\partial {matrix}}} \Bigl( {inner[0]}"
+            return [*inner[:-1], rf"{inner[-1]} \Bigr)"]
+        if not isinstance(expr, (sp.Add, sp.MatAdd)):
             return [self._print(expr)]
         printed = [self._print(term) for term in expr.args]
         printed.sort(key=lambda tex: (tex.startswith("-"), r"\lambda" in tex, tex))
@@ -198,8 +202,10 @@ def _equation(left: Any, right: Any) -> str:
     whole = [" ".join(terms) for terms in sides]
     if sum(map(_visible, whole)) <= WIDE:
         return " = ".join(whole)
-    lines = _lines(sides[0]) + [r"\quad = " + line for line in _lines(sides[1])[:1]]
-    lines += [r"\qquad " + line for line in _lines(sides[1])[1:]]
+    first, *left = _lines(sides[0])
+    equals, *right = _lines(sides[1])
+    lines = [first, *(rf"\quad {{}} {line}" for line in left)]
+    lines += [rf"\quad = {equals}", *(rf"\qquad {{}} {line}" for line in right)]
     return r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"
 
 
@@ -215,6 +221,6 @@ def _lines(terms: list[str]) -> list[str]:
 
 
 def _visible(tex: str) -> int:
-    """Roughly how many characters wide a formula prints."""
-    plain = re.sub(r"\\(left|right|widetilde|mathbf|mathrm|operatorname|frac)|[{}^_\s]", "", tex)
-    return len(re.sub(r"\\[A-Za-z]+", "x", plain))
+    """Roughly how wide a formula prints, in letters."""
+    plain = re.sub(r"\\(left|right|widetilde|mathbf|mathrm|frac)|[{}^_\s]", "", tex)
+    return len(re.sub(r"\\[A-Za-z]+", "x", plain)) + len(re.findall(r"[-+=]", tex))

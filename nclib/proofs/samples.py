@@ -136,9 +136,12 @@ def _fractions() -> Samples:
 
 
 FREE = _free()
-FREE_HEAD: Head = (sp.Matrix(sp.symbols("w1:3")), sp.Matrix(sp.symbols("b1:3")))
+FREE_HEAD: Head = (
+    sp.ImmutableMatrix(2, 1, sp.symbols("w1:3")),
+    sp.ImmutableMatrix(2, 1, sp.symbols("b1:3")),
+)
 FRACTIONS = _fractions()
 FRACTIONS_HEAD: Head = (
-    sp.Matrix(3, 2, sp.symbols("w1:7")),
-    sp.Matrix(sp.symbols("b1:4")),
+    sp.ImmutableMatrix(3, 2, sp.symbols("w1:7")),
+    sp.ImmutableMatrix(3, 1, sp.symbols("b1:4")),
 )

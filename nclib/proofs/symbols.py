@@ -26,6 +26,10 @@ one_N = sp.MatrixSymbol(r"\mathbf{1}_N", N, 1)  # noqa: N816
 one_C = sp.MatrixSymbol(r"\mathbf{1}_C", C, 1)  # noqa: N816
 W_LS = sp.MatrixSymbol(r"W_{\mathrm{LS}}", C, d)
 b_LS = sp.MatrixSymbol(r"b_{\mathrm{LS}}", C, 1)  # noqa: N816
+F = sp.MatrixSymbol("F", N, C)  # predictions
+Fc = sp.MatrixSymbol(r"\bar{F}", C, C)  # predictions at the class means
+Bc = sp.MatrixSymbol(r"\bar{B}", C, C)  # errors of the best head at the class means, centered
+Phi = SymmetricSymbol(r"\Phi", C, C)  # the simplex ETF I - 11^T/C
 
 # Extended by the constant feature 1, so that W~ = [W, b].
 Ht = sp.MatrixSymbol(r"\widetilde{H}", N, d + 1)
@@ -42,4 +46,4 @@ Swt = SymmetricSymbol(r"\widetilde{\Sigma}_W", d + 1, d + 1)
 Stt = SymmetricSymbol(r"\widetilde{\Sigma}_T", d + 1, d + 1)
 E = sp.MatrixSymbol("E", N, C)  # residuals of the best head
 D = sp.MatrixSymbol("D", C, d + 1)  # head minus best head
-B = sp.MatrixSymbol("B", C, C)  # errors at the class means
+B = sp.MatrixSymbol("B", C, C)  # errors of any head at the class means

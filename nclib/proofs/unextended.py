@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sympy as sp
 
 from .algebra import SquaredNorm
 from .proof import Given, Proof, Step
-from .samples import FRACTIONS, FREE, Samples
+from .samples import FRACTIONS, FRACTIONS_HEAD, FREE, Samples
 from .symbols import (
     W_LS,
+    Bc,
     C,
+    F,
+    Fc,
     H,
     K,
     M,
     Mc,
     N,
+    Phi,
     Pi,
     St,
     Sw,
@@ -38,6 +43,7 @@ __all__ = ["appendix_c1", "bias_eliminated"]
 HALF = sp.Rational(1, 2)
 
 
+@cache
 def bias_eliminated() -> Proof:
     """The head of Proposition 1 as a weight and a bias; what ``least_squares`` computes.
 
@@ -49,9 +55,9 @@ def bias_eliminated() -> Proof:
     """
     return Proof(
         "Proposition 1 with the bias eliminated",
-        r"$W_{\mathrm{LS}} = \bigl(\Pi M - \tfrac{1}{1+\lambda}\,\pi\mu_G^\top\bigr)\bigl(\Sigma_T "
-        r"+ \tfrac{\lambda}{1+\lambda}\,\mu_G\mu_G^\top + \lambda I\bigr)^{-1}$ and "
-        r"$b_{\mathrm{LS}} = \tfrac{1}{1+\lambda}(\pi - W_{\mathrm{LS}}\,\mu_G)$ wherever the "
+        r"$W_{\mathrm{LS}} = \bigl(\Pi M - \tfrac{1}{1+\lambda}\,\pi\mu_G^\top\bigr) K^{-1}$ with "
+        r"$K = \Sigma_T + \tfrac{\lambda}{1+\lambda}\,\mu_G\mu_G^\top + \lambda I$, and "
+        r"$b_{\mathrm{LS}} = \tfrac{1}{1+\lambda}(\pi - W_{\mathrm{LS}}\,\mu_G)$, wherever the "
         "inverse exists, for any class proportions.",
         "our derivation from Han, Papyan & Donoho 2022, Proposition 1",
         "any number of samples (rows), classes and features; the last step entry by entry",
@@ -114,6 +120,7 @@ def _closed_forms_entrywise() -> Step:
     )
 
 
+@cache
 def appendix_c1() -> Proof:
     """Without ridge: centered means meet centered targets, and the bias is gone.
 
@@ -136,12 +143,7 @@ def appendix_c1() -> Proof:
         r"\mathbf{1}^\top$.",
         "Han, Papyan & Donoho 2022, Appendix C.1, Eqs. (6), (16)-(18); there for equal classes",
         "any number of samples (rows), classes and features; the last two steps entry by entry",
-        (
-            *_head_without_ridge(),
-            *_terms_without_ridge(),
-            _terms_entrywise(f"Entry by entry, for {FREE.says}", FREE),
-            _terms_entrywise(f"In exact fractions, for {FRACTIONS.says}", FRACTIONS),
-        ),
+        (*_head_without_ridge(), *_terms_without_ridge(), *_terms_entrywise()),
     )
 
 
@@ -172,57 +174,71 @@ def _head_without_ridge() -> tuple[Step, ...]:
 def _terms_without_ridge() -> tuple[Step, ...]:
     """Eqs. (17) and (18): the bias drops out of both terms."""
     deviations = Given("deviations from the class means", Z, H - Y * M)
-    one_class = Given("each sample has one class", Y * one_C, one_N)
     within = Given("within-class covariance", Sw, Z.T * Z / N)
+    one_class = Given("each sample has one class", Y * one_C, one_N)
+    predictions = Given("predictions", F, H * W_LS.T + one_N * b_LS.T)
+    at_means = Given("predictions at the class means, as rows", Fc, M * W_LS.T + one_C * b_LS.T)
+    targets = sp.Identity(C) - one_C * pi.T
+    errors = Given("centered predictions less centered targets", Bc, Mc * W_LS.T - targets)
+    simplex = Given("the simplex", Phi, sp.Identity(C) - one_C * one_C.T / C)
     equal = Given("equal classes, for the one step that names it", Pi, sp.Identity(C) / C)
     shares = Given("hence equal proportions", pi, one_C / C)
     count = Given("the number of classes", one_C.T * one_C, C * sp.Identity(1))
-    predictions, at_means = H * W_LS.T + one_N * b_LS.T, M * W_LS.T + one_C * b_LS.T
-    centered: Any = Mc * W_LS.T - (sp.Identity(C) - one_C * pi.T)
-    simplex: Any = sp.Identity(C) - one_C * one_C.T / C
     return (
         Step(
-            r"$\Lone$: predictions around their class means do not see the bias.",
-            SquaredNorm(predictions - Y * at_means) / (2 * N),
+            r"$\Lone$: predictions around those at the class means do not see the bias.",
+            SquaredNorm(F - Y * Fc) / (2 * N),
             HALF * sp.Trace(W_LS * Sw * W_LS.T),
-            (one_class, within, deviations),
+            (predictions, at_means, one_class, within, deviations),
         ),
         Step(
-            r"$\Ltwothree$: the bias centers the class means and the targets; rows are "
+            r"$\Ltwothree$: the bias centers class means and targets; the errors have the rows "
             r"$W_{\mathrm{LS}}\,\mu'_c - (e_c - \pi)$.",
-            at_means - sp.Identity(C),
-            centered,
-            (BIAS, CENTERED),
+            Fc - sp.Identity(C),
+            Bc,
+            (at_means, errors, BIAS, CENTERED),
         ),
         Step(
             r"$\Ltwothree$ with equal classes, the paper's Eq. (18).",
-            HALF * sp.Trace(centered.T * Pi * centered),
-            SquaredNorm(Mc * W_LS.T - simplex) / (2 * C),
-            (equal, shares),
+            HALF * sp.Trace(Bc.T * Pi * Bc),
+            SquaredNorm(Mc * W_LS.T - Phi) / (2 * C),
+            (errors, simplex, equal, shares),
         ),
         Step(
             r"$\Phi$ is its own Gram matrix: rows of squared length $1 - \tfrac1C$ and inner "
             r"products $-\tfrac1C$, so a simplex ETF, $\sqrt{(C-1)/C}$ times the one with unit "
             "vertices.",
-            simplex * simplex.T,
-            simplex,
-            (count,),
+            Phi * Phi.T,
+            Phi,
+            (simplex, count),
         ),
     )
 
 
-def _terms_entrywise(says: str, samples: Samples) -> Step:
-    """Both claimed terms of the claimed head, against the loss summed sample by sample."""
+def _terms_entrywise() -> tuple[Step, ...]:
+    """The claimed terms against losses summed sample by sample."""
+    return (
+        Step(
+            f"Entry by entry, for {FREE.says}: the loss of the best head, summed sample by sample.",
+            FREE.loss(FREE.least_squares(0), 0),
+            _claimed_terms(FREE),
+            tex=r"\LLS = \Lone + \Ltwothree",
+        ),
+        Step(
+            f"In exact fractions, for {FRACTIONS.says}, with free head: all three terms.",
+            FRACTIONS.loss(FRACTIONS_HEAD, 0),
+            _claimed_terms(FRACTIONS) + FRACTIONS.perp(FRACTIONS_HEAD, 0),
+            tex=r"\Loss = \Lone + \Ltwothree + \Lperp",
+        ),
+    )
+
+
+def _claimed_terms(samples: Samples) -> Any:
+    """L_NC1 + L_NC2/3 as claimed, at the claimed weight."""
     mean, priors = samples.global_mean, samples.priors
     centered = sp.Matrix.hstack(*(m - mean for m in samples.means))  # (d, C)
     weight = sp.diag(*priors) * centered.T * samples.total.inv()
     targets = sp.eye(len(priors)) - sp.Matrix(priors) * sp.ones(1, len(priors))
     errors = weight * centered - targets  # a column a class
     nc1 = (weight * samples.within * weight.T).trace() / 2
-    nc23 = sum(p * errors.col(c).dot(errors.col(c)) for c, p in enumerate(priors)) / 2
-    return Step(
-        f"{says}: the loss of the best head, summed sample by sample.",
-        samples.loss(samples.least_squares(0), 0),
-        nc1 + nc23,
-        tex=r"\LLS = \Lone + \Ltwothree",
-    )
+    return nc1 + sum(p * errors.col(c).dot(errors.col(c)) for c, p in enumerate(priors)) / 2

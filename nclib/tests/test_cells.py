@@ -10,7 +10,9 @@ from nclib import Cell, ridge_from_weight_decay
 from nclib.cells import CELLS, LR_GRID, PAPER_EPOCHS, measured_epochs, recipe_of, ridges_of
 
 
-@pytest.mark.parametrize("cell", [*CELLS, Cell("digits", "convnet", "ce", 12)], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "cell", [*CELLS, Cell("digits", "convnet", "ce", 12)], ids=lambda c: c.name
+)
 def test_names_and_cells_are_one_to_one(cell):
     """parse(name) gives the cell back."""
     assert Cell.parse(cell.name) == cell

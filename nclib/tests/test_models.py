@@ -76,9 +76,9 @@ class Twice(nn.Module):
     "model, shape, message",
     [
         (nn.Conv2d(1, 1, 1), (1, 1, 2, 2), "expected a linear layer at the end, Conv2d has none"),
-        (nn.Sequential(nn.Linear(4, 2), nn.Softmax(1)), (1, 4), "'0', to give the output .* different output"),
+        (nn.Sequential(nn.Linear(4, 2), nn.Softmax(1)), (1, 4), "'0', to give .* different output"),
         (Twice(), (1, 4), "'fc', to give the output in one call, got 2 calls"),
-        (nn.Sequential(nn.Linear(4, 2)), (3, 5, 4), r"features \(B, 4\) before '0', got \(3, 5, 4\)"),
+        (nn.Sequential(nn.Linear(4, 2)), (3, 5, 4), r"\(B, 4\) before '0', got \(3, 5, 4\)"),
     ],
 )  # fmt: skip
 def test_models_without_a_linear_head_are_refused(model, shape, message):

@@ -106,7 +106,9 @@ def test_a_damaged_line_is_named_and_left(tmp_path, line, reason):
     append(path, ROW)
     path.write_bytes(path.read_bytes() + line + b"\n")
     before = path.read_bytes()
-    with pytest.raises(RecordError, match=rf"a.jsonl, line 3: not a record.*{reason}|line 3.*{reason}"):
+    with pytest.raises(
+        RecordError, match=rf"a.jsonl, line 3: not a record.*{reason}|line 3.*{reason}"
+    ):
         read(path)
     assert path.read_bytes() == before
 
@@ -165,7 +167,10 @@ def test_two_processes_cannot_write_one_run(tmp_path):
     first = context.Process(target=_hold, args=(tmp_path / "a.jsonl", started, done))
     first.start()
     assert started.wait(60)
-    with pytest.raises(RecordError, match="another process is writing this run"), lock(tmp_path / "a.jsonl"):
+    with (
+        pytest.raises(RecordError, match="another process is writing this run"),
+        lock(tmp_path / "a.jsonl"),
+    ):
         pass
     first.kill()
     first.join(30)

@@ -187,5 +187,7 @@ def test_a_batch_larger_than_the_set_is_refused(images):
 
 def test_weights_are_kept_channels_last():
     """The layout that convolutions like; restoring keeps it."""
-    layer = next(m for m in start().model.modules() if isinstance(m, nn.Conv2d) and m.in_channels > 1)
+    layer = next(
+        m for m in start().model.modules() if isinstance(m, nn.Conv2d) and m.in_channels > 1
+    )
     assert layer.weight.is_contiguous(memory_format=torch.channels_last)
