@@ -8,7 +8,6 @@ Zeros leave gaps on logarithmic axes, and so does what is not finite.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -17,28 +16,19 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import ScaledTranslation
+from mpl_toolkits.mplot3d import Axes3D
 from torch import Tensor
 
 from .head import Head
 from .metrics import METRICS
-from .palette import COLORS, MARKERS, TERMS, ZERO_ERROR, look, shade, style
+from .palette import COLORS, KEY, MARKERS, PANELS, TERMS, ZERO_ERROR, look, shade, style
 from .portrait import Portrait
 from .records import Row
 from .series import Series
 from .stats import ClassStats
 
-if TYPE_CHECKING:
-    from mpl_toolkits.mplot3d import Axes3D
-
 __all__ = ["COLORS", "nc_panel", "overview", "plot_metric", "plot_terms", "portrait", "style"]
 
-PANELS = (
-    ("NC1  within / between", ("relative_variability",)),
-    ("NC2  equal norms", ("norm_spread_means", "norm_spread_classifier")),
-    ("NC2  equal angles", ("cosine_spread_means", "cosine_spread_classifier")),
-    ("NC2  widest angles", ("angle_to_simplex_means", "angle_to_simplex_classifier")),
-    ("NC3  self-duality", ("duality_gap",)),
-)
 POINTS = 150  # features drawn per class: enough for a cloud, few enough for a small SVG
 
 
@@ -55,11 +45,13 @@ def plot_terms(
     series = Series.of(rows, split)
     terms = series.terms(ridge)
     with rc_context(style()):
-        ax = ax or _new_axes()
+        ax = ax or _new_figure(6.0, 4.2).add_subplot()
         for name, line in TERMS.items():
             ax.plot(series.epochs, terms[name], color=COLORS[name], **line)
-        _scale(ax, series.epochs, sum(terms.values(), []))
-        _mark_zero_error(ax, series, "zero training error")
+        _scale(ax, series, sum(terms.values(), []))
+        if series.zero_error_epoch is not None:
+            place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+            ax.text(series.zero_error_epoch, 1.01, "zero training error", **place)
         ax.set(xlabel="epoch", ylabel="loss")
         below = ax.transAxes + ScaledTranslation(0, -0.5, ax.figure.dpi_scale_trans)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncol=4)
@@ -78,15 +70,11 @@ def plot_metric(
     """
     names = [names] if isinstance(names, str) else list(names)
     series = Series.of(rows, split)
-    columns = [series.metric(name) for name in names]
-    to_one = any(METRICS[name].at_collapse == 1 for name in names)
+    if not names:
+        raise ValueError("names: expected at least one name of METRICS, got none")
     with rc_context(style()):
-        ax = ax or _new_axes()
+        ax = ax or _new_figure(6.0, 4.2).add_subplot()
         _draw_metrics(ax, series, names)
-        _scale(ax, series.epochs, [] if to_one else sum(columns, []))
-        if to_one:
-            ax.axhline(1, color=COLORS["simplex"], linewidth=1.0)
-        _mark_zero_error(ax, series)
         ax.set(xlabel="epoch", ylabel=_symbol(names[0]) if len(names) == 1 else "")
         if len(names) > 1:
             ax.legend()
@@ -104,7 +92,7 @@ def nc_panel(rows: Sequence[Row], *, split: str = "train") -> Figure:
     series = Series.of(rows, split)
     with rc_context(style()):
         figure = _new_figure(6.0, 7.6)
-        _fill_panel(figure, series, _tested(rows, series))
+        _fill_panel(figure, series, Series.tested(rows, split))
     return figure
 
 
@@ -121,12 +109,12 @@ def overview(rows: Sequence[Row]) -> Figure:
         figure.suptitle(series.run)
         right: Figure | SubFigure = figure
         if series.ridges:
-            left, right = figure.subfigures(1, 2, width_ratios=(5, 6), wspace=0.03)
+            left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(5, 6))[0]
             axes = left.subplots(len(splits), squeeze=False)
             for ax, split in zip(axes.flat, splits, strict=True):
                 plot_terms(rows, ridge=series.ridges[0], split=split, ax=ax)
                 ax.set_ylabel(f"loss, {split}")
-        _fill_panel(right, series, _tested(rows, series))
+        _fill_panel(right, series, Series.tested(rows, splits[0]))
     return figure
 
 
@@ -151,106 +139,89 @@ def portrait(
     seen = Portrait.of(stats, head, features, labels, classes=classes, frame=frame)
     with rc_context(style()):
         space = _space(ax)
-        _draw_simplex(space, seen)
         for k in range(3):
             _draw_class(space, seen, k)
-        space.legend(handles=_portrait_key(), loc="lower center", ncol=2, borderaxespad=0)
+        if not space.figure.legends:  # one key for all portraits of a figure
+            handles = [Line2D([], [], color=COLORS[name], **line) for name, line in KEY.items()]
+            space.figure.legend(handles=handles, loc="lower center", ncol=4, handlelength=1.6)
     return space
 
 
 def _space(ax: Axes | None) -> Axes3D:
     """Empty space, without axes: only the simplex gives directions and lengths a meaning."""
-    from mpl_toolkits.mplot3d import Axes3D
-
-    ax = _new_figure(6.0, 5.2).add_subplot(projection="3d") if ax is None else ax
+    if ax is None:  # 3-D axes are square; these reach past the figure where nothing is drawn
+        ax = _new_figure(6.0, 3.8, layout=None).add_axes((0, -0.32, 1, 1.58), projection="3d")
     if not isinstance(ax, Axes3D):
         raise TypeError(f'ax: expected 3-D axes (projection="3d"), got {type(ax).__name__}')
     ax.set_axis_off()
-    ax.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-0.7, 1.1))
-    ax.set_box_aspect((2, 2, 1.8), zoom=1.5)
+    ax.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-0.5, 1.0))
+    ax.set_box_aspect((4, 4, 3), zoom=1.2)  # pyright: ignore[reportArgumentType]
     ax.view_init(elev=24, azim=78)  # no arm of the tripod points at the reader
     return ax
 
 
-def _draw_simplex(space: Axes3D, seen: Portrait) -> None:
-    thin = {"color": COLORS["simplex"], "linewidth": 1.0}
-    for k, vertex in enumerate(seen.simplex):
-        space.plot(*_segment(vertex), **thin)
-        space.plot(*seen.simplex[[k, (k + 1) % 3]].T.tolist(), **thin, linestyle=":")
-        space.text(*(1.25 * vertex).tolist(), str(seen.classes[k]), ha="center", va="center")
-
-
 def _draw_class(space: Axes3D, seen: Portrait, k: int) -> None:
     color = {name: shade(COLORS[name], k) for name in COLORS}
-    mark, mean, row = MARKERS[k], seen.means[k], seen.classifier[k]
+    vertex, mean, row = seen.simplex[k], seen.means[k], seen.classifier[k]
     cloud = seen.features[seen.labels == k][:POINTS].T.tolist()
-    space.plot(*cloud, mark, color=color["features"], markersize=2.5, alpha=0.6)
-    space.plot(*_segment(mean), color=color["means"], linewidth=3.0)
-    space.plot(*mean[:, None].tolist(), mark, color=color["means"], markersize=9)
+    dots = {"marker": MARKERS[k], "ls": "", "markersize": 2.5, "alpha": 0.6, "clip_on": False}
+    stick = {"marker": MARKERS[k], "markevery": [-1], "clip_on": False}
+    thin = {"color": COLORS["simplex"], "linewidth": 1.0, "clip_on": False}
+    space.plot(*cloud, color=color["features"], **dots)
+    space.plot(*_stick(mean), color=color["means"], linewidth=4.5, markersize=9, **stick)
     space.quiver(0, 0, 0, *row.tolist(), color=color["classifier"], arrow_length_ratio=0.12)
-    vertex = seen.simplex[k][:, None].tolist()
-    space.plot(*vertex, mark, color=COLORS["simplex"], markersize=16, fillstyle="none")
+    space.plot(*seen.simplex[[k, (k + 1) % 3]].T.tolist(), linestyle=":", **thin)
+    space.plot(*_stick(vertex), markersize=16, fillstyle="none", **stick | thin)
+    x, y, z = (1.3 * vertex).tolist()
+    space.text(x, y, z, f"class {seen.classes[k]}", ha="center", va="center")
 
 
-def _segment(end: Tensor) -> list[list[float]]:
+def _stick(end: Tensor) -> list[list[float]]:
     """From the origin to a point (3,), as three lists of coordinates."""
     return [[0.0, x] for x in end.tolist()]
-
-
-def _portrait_key() -> list[Line2D]:
-    looks: dict[str, dict[str, Any]] = {
-        "features": {"marker": "o", "markersize": 3, "linestyle": ""},
-        "means": {"marker": "o", "markersize": 8, "linewidth": 3, "label": "class means"},
-        "classifier": {"marker": ">", "markersize": 6},
-        "simplex": {"marker": "o", "markersize": 11, "fillstyle": "none", "label": "simplex ETF"},
-    }
-    return [Line2D([], [], **{"color": COLORS[k], "label": k} | look) for k, look in looks.items()]
 
 
 def _fill_panel(figure: Figure | SubFigure, series: Series, tested: Series) -> None:
     """Five measurements of METRICS, mismatch, accuracy and the key, in four rows of two."""
     axes = figure.subplots(4, 2, sharex=True)
     *metrics, mismatch, accuracy, key = axes.flat
-    for ax, (_, names) in zip(metrics, PANELS, strict=True):
+    for ax, names in zip(metrics, PANELS.values(), strict=True):
         _draw_metrics(ax, series, names)
-        _scale(ax, series.epochs, sum((series.metric(name) for name in names), []))
     mismatch.plot(tested.epochs, tested.mismatch, **look("mismatch", 0))
     accuracy.plot(series.epochs, series.accuracy, **look("accuracy", 0))
-    labels = [*(label for label, _ in PANELS), f"NC4  mismatch, {tested.split}"]
-    for ax, label in zip(axes.flat, [*labels, f"accuracy, {series.split}"], strict=False):
-        _scale(ax, series.epochs, [])
+    for ax in (mismatch, accuracy):
+        _scale(ax, series, [])
+    labels = [*PANELS, f"NC4  mismatch, {tested.split}", f"accuracy, {series.split}"]
+    for ax, label in zip(axes.flat, labels, strict=False):
         ax.set_title(label, loc="left")
-        _mark_zero_error(ax, series)
     mismatch.tick_params(labelbottom=True)
     accuracy.set_xlabel("epoch")
-    key.set_axis_off()
-    key.legend(handles=_panel_key(series), loc="center", borderaxespad=0)
-
-
-def _panel_key(series: Series) -> list[Line2D]:
     looks = {"class means": look("_means", 0), "classifier": look("_classifier", 0)}
     if series.zero_error_epoch is not None:
         looks["zero training error"] = ZERO_ERROR
-    return [Line2D([], [], label=label, **line) for label, line in looks.items()]
-
-
-def _tested(rows: Sequence[Row], series: Series) -> Series:
-    """The test split, on which NC4 is read, where it was measured."""
-    return Series.of(rows, "test") if any(row.split == "test" for row in rows) else series
+    key.set_axis_off()
+    key.legend(
+        loc="center", handles=[Line2D([], [], label=name, **line) for name, line in looks.items()]
+    )
 
 
 def _draw_metrics(ax: Axes, series: Series, names: Sequence[str]) -> None:
-    for k, name in enumerate(names):
-        ax.plot(series.epochs, series.metric(name), label=_symbol(name), **look(name, k))
+    columns = [series.metric(name) for name in names]
+    for k, (name, values) in enumerate(zip(names, columns, strict=True)):
+        ax.plot(series.epochs, values, label=_symbol(name), **look(name, k))
+    to_one = any(METRICS[name].at_collapse == 1 for name in names)
+    _scale(ax, series, [] if to_one else sum(columns, []))
+    if to_one:
+        ax.axhline(1, color=COLORS["simplex"], linewidth=1.0)
 
 
 def _symbol(name: str) -> str:
     return f"${METRICS[name].symbol}$".replace(r"\tfrac", r"\frac")  # mathtext lacks \tfrac
 
 
-def _scale(ax: Axes, epochs: Sequence[int], values: Sequence[float]) -> None:
-    """Logarithmic axes where there is something positive to show, at least a decade high."""
-    if max(epochs) > 0:
+def _scale(ax: Axes, series: Series, values: Sequence[float]) -> None:
+    """Logarithmic axes where something is positive, a decade high at least; the zero-error line."""
+    if max(series.epochs) > 0:
         ax.set_xscale("log", nonpositive="mask")
         _label_ticks(ax.xaxis, widest=1000)
     if any(0 < value < float("inf") for value in values):
@@ -260,6 +231,8 @@ def _scale(ax: Axes, epochs: Sequence[int], values: Sequence[float]) -> None:
             middle = (low * high) ** 0.5
             ax.set_ylim(middle / 10**0.5, middle * 10**0.5, auto=True)
         _label_ticks(ax.yaxis, widest=100)
+    if series.zero_error_epoch is not None:
+        ax.axvline(series.zero_error_epoch, zorder=1, **ZERO_ERROR)
 
 
 def _label_ticks(axis: Axis, widest: float) -> None:
@@ -271,19 +244,7 @@ def _label_ticks(axis: Axis, widest: float) -> None:
         axis.set_minor_formatter("")
 
 
-def _mark_zero_error(ax: Axes, series: Series, text: str = "") -> None:
-    epoch = series.zero_error_epoch
-    if epoch is not None:
-        ax.axvline(epoch, zorder=1, **ZERO_ERROR)
-        place = ax.get_xaxis_transform()
-        ax.text(epoch, 1.01, text, transform=place, ha="center", va="bottom")
-
-
-def _new_figure(width: float, height: float) -> Figure:
+def _new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
     from matplotlib import pyplot as plt
 
-    return plt.figure(figsize=(width, height), layout="constrained")
-
-
-def _new_axes() -> Axes:
-    return _new_figure(6.0, 4.2).add_subplot()
+    return plt.figure(figsize=(width, height), layout=layout)

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["COLORS", "INK", "MARKERS", "TERMS", "ZERO_ERROR", "look", "shade", "style"]
+__all__ = [
+    "COLORS",
+    "INK",
+    "KEY",
+    "MARKERS",
+    "PANELS",
+    "TERMS",
+    "ZERO_ERROR",
+    "look",
+    "shade",
+    "style",
+]
 
 COLORS = {
     "nc1": "#BB5599",
@@ -27,22 +38,45 @@ ZERO_ERROR = {"color": "#444444", "linestyle": ":", "linewidth": 1.2}
 
 TERMS: dict[str, dict[str, Any]] = {
     # A pale band under the others: soon L_NC1 lies on it.
-    "total": {"label": r"$\mathcal{L}$", "linestyle": "-", "linewidth": 4.5, "alpha": 0.35},
+    "total": {
+        "label": r"$\mathcal{L}$",
+        "linestyle": "-",
+        "linewidth": 4.5,
+        "alpha": 0.35,
+        "marker": "o",
+    },
     "nc1": {"label": r"$\mathcal{L}_{\mathrm{NC1}}$", "linestyle": "-", "marker": "o"},
     "nc23": {"label": r"$\mathcal{L}_{\mathrm{NC2/3}}$", "linestyle": "--", "marker": "s"},
     "perp": {"label": r"$\mathcal{L}_{\mathrm{LS}}^{\perp}$", "linestyle": "-.", "marker": "^"},
 }
 """The loss and its three terms, in drawing order; colors are those of COLORS."""
 
+PANELS = {
+    "NC1  within / between": ("relative_variability",),
+    "NC2  equal norms": ("norm_spread_means", "norm_spread_classifier"),
+    "NC2  equal angles": ("cosine_spread_means", "cosine_spread_classifier"),
+    "NC2  widest angles": ("angle_to_simplex_means", "angle_to_simplex_classifier"),
+    "NC3  self-duality": ("duality_gap",),
+}
+"""What the NC panel shows of METRICS, by label; NC4 and accuracy follow."""
+
+KEY: dict[str, dict[str, Any]] = {
+    "features": {"label": "features", "marker": "o", "linestyle": ""},
+    "means": {"label": "class means", "marker": "o", "markersize": 8, "linewidth": 4.5},
+    "classifier": {"label": "classifier", "marker": ">", "markersize": 6},
+    "simplex": {"label": "simplex ETF", "marker": "o", "markersize": 11, "fillstyle": "none"},
+}
+"""What stands for each quantity of a portrait."""
+
 _OTHER = (
-    ("#222222", "-", "o"),
+    (INK, "-", "o"),
     ("#009E73", "--", "s"),
     ("#8C564B", "-.", "^"),
     ("#CC3311", ":", "D"),
 )
 
 
-def style() -> dict[str, Any]:
+def style() -> dict[Any, Any]:
     """Matplotlib settings of every figure, for ``rc_context``; nothing is set globally.
 
     Sized so that a picture six inches wide can still be read when a phone shows it 350 pixels
@@ -55,6 +89,7 @@ def style() -> dict[str, Any]:
     frame = {"axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666"}
     grid = {"axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.8}
     lines = {"lines.linewidth": 1.8, "lines.markersize": 3.2, "legend.frameon": False}
+    lines |= {"legend.handletextpad": 0.5, "legend.columnspacing": 1.2}
     page = {"figure.dpi": 150, "figure.facecolor": "white", "axes.facecolor": "white"}
     return sizes | inks | frame | grid | lines | page
 

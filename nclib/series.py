@@ -40,6 +40,11 @@ class Series:
         fitted = (row.epoch for row in rows if row.split == "train" and row.accuracy == 1)
         return cls(tuple(chosen), min(fitted, default=None))
 
+    @classmethod
+    def tested(cls, rows: Sequence[Row], otherwise: str) -> Series:
+        """The test split, on which NC4 is read, where there is one, else another."""
+        return cls.of(rows, "test" if any(row.split == "test" for row in rows) else otherwise)
+
     @property
     def run(self) -> str:
         """The run's name."""
@@ -90,6 +95,5 @@ class Series:
             if ridge not in row.terms:
                 raise ValueError(f"ridge: expected one of {sorted(row.terms)}, got {ridge!r}")
         terms = [LossTerms(**row.terms[ridge]) for row in self.rows]
-        return {
-            name: [getattr(t, name) for t in terms] for name in ("nc1", "nc23", "perp", "total")
-        }
+        names = ("nc1", "nc23", "perp", "total")
+        return {name: [getattr(term, name) for term in terms] for name in names}

@@ -1,0 +1,69 @@
+# Everything runs in a virtual environment that the first command sets up by itself.
+#
+#   make book PYTHON=python3.12    another interpreter (3.10 or newer)
+#   make book VENV=/some/folder    another place for the environment
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN ?= $(VENV)/bin
+
+# What was installed, and for which folder. A new pin, or a copy of the tree, installs again.
+KEY := $(shell { cat requirements.txt pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
+INSTALLED := $(VENV)/.installed-$(KEY)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book html test lint clean
+
+help: ## print this list
+	@echo "Targets:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+book: $(INSTALLED) ## run every chapter and build _build/html/index.html; any warning is an error
+	@$(MAKE) --no-print-directory html
+
+test: $(INSTALLED) ## test the package (pytest nclib), then the book and the repository (pytest tests)
+	@echo "==> Testing the package"
+	@$(BIN)/python -m pytest nclib
+	@echo "==> Testing the book and the repository"
+	@$(BIN)/python -m pytest tests
+
+lint: $(INSTALLED) ## check style (ruff), formatting (ruff format) and types (pyright)
+	@echo "==> Checking style, formatting and types"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+
+clean: ## remove the built book, its execution cache and all other caches; keep .venv
+	@echo "==> Removing _build and the caches"
+	@rm -rf _build build *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
+	@find nclib tests book benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The book, with whatever is installed in BIN. It starts from clean doctrees because a second strict
+# build on old ones hides its warnings. The top index.html is written last: a build that failed or
+# was interrupted has none. MPLBACKEND would keep the figures off the pages.
+html:
+	@echo "==> Building the book (a chapter runs when it, the library or a pin has changed)"
+	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
+	@env -u MPLBACKEND JUPYTER_PREFER_ENV_PATH=1 PYDEVD_DISABLE_FILE_VALIDATION=1 \
+	    $(BIN)/jupyter-book build . -W --keep-going -n \
+	  || { rm -f _build/html/index.html; echo "==> The book is NOT built, see above" >&2; exit 1; }
+	@test -f _build/html/index.html
+	@echo "==> Built: open _build/html/index.html"
+
+$(INSTALLED):
+	@command -v $(PYTHON) > /dev/null \
+	  || { echo "No $(PYTHON) here. Name a Python 3.10 or newer: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "Python 3.10 or newer is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1)." >&2; \
+	       echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@rm -f $(VENV)/.installed-*
+	@echo "==> Installing the pinned stack into $(VENV) (once: a few minutes, 5 GB on Linux)"
+	@$(VENV)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV) \
+	  || { echo "$(PYTHON) cannot make virtual environments (on Debian and Ubuntu:" \
+	       "apt install python3-venv)" >&2; exit 1; }
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements.txt
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps \
+	  --no-build-isolation -e .
+	$(VENV)/bin/python -m pip check
+	@touch $@

@@ -1,0 +1,65 @@
+"""Last repairs of the pages, each for a fault of one of the extensions that make them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+
+FRONT_DOOR = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0; url={page}">
+<link rel="canonical" href="{page}">
+<title>{title}</title>
+</head>
+<body><p><a href="{page}">{title}</a></p></body>
+</html>
+"""
+# The theorem and exercise extensions give every box of a page the same inner name.
+SHARED_NAMES = {"proof", "proof-content", "exercise-content", "solution-content"}
+UNWANTED = (
+    # Browsers refuse to preload fonts from file://, with six errors on the console of every page.
+    re.compile(r'<link rel="preload" as="font"[^>]*>\s*'),
+    # Folded code is labelled differently from what its summary shows: speech cannot name it.
+    re.compile(r' aria-label="Toggle hidden content"'),
+)
+
+
+def open_front_door(app: Any, exception: Exception | None) -> None:
+    """Write index.html at the top, which leads to the cover; the cover itself lies in book/."""
+    if exception is not None or app.builder.name != "html":
+        return
+    page = app.builder.get_target_uri(app.config.root_doc)
+    text = FRONT_DOOR.format(page=page, title=app.config.project)
+    (Path(app.outdir) / "index.html").write_text(text, encoding="utf-8")
+
+
+def drop_shared_names(app: Any, doctree: nodes.document, docname: str) -> None:
+    """Remove the repeated ids, so that an id names one element of its page."""
+    for node in doctree.findall(nodes.Element):
+        if SHARED_NAMES.intersection(node.get("ids", ())):
+            node["ids"] = [name for name in node["ids"] if name not in SHARED_NAMES]
+
+
+def clean_pages(app: Any, exception: Exception | None) -> None:
+    """Take the unwanted pieces out of every written page."""
+    if exception is not None or app.builder.name != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        clean = page
+        for piece in UNWANTED:
+            clean = piece.sub("", clean)
+        if clean != page:
+            path.write_text(clean, encoding="utf-8")
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.connect("doctree-resolved", drop_shared_names)
+    app.connect("build-finished", open_front_door)
+    app.connect("build-finished", clean_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

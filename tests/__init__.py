@@ -1,0 +1,1 @@
+"""The repository keeps its promises: chapters, book build, pages, browser, packaging."""
