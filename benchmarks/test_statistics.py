@@ -55,8 +55,9 @@ def per_sample(features, labels, head):
         for c in range(C):
             z = h[y == c] - means[c]
             within += torch.matmul(z[:, :, None], z[:, None, :]).sum(0)
-        nearest = torch.stack([(x - means).norm(dim=1).argmin() for x in h])
-        correct += int((head.logits(h).argmax(1) == nearest).sum())
+            chosen = head.logits(h[y == c]).argmax(1)
+            nearest = torch.stack([(x - means).norm(dim=1) for x in h[y == c]]).argmin(1)
+            correct += int(sum(chosen == nearest))
     within /= N
     centered = means - means.mean(0)
     between = centered.T @ centered / C

@@ -63,20 +63,17 @@ def plot_metric(
 ) -> Axes:
     """One or several measurements of METRICS against the epoch, with the table's symbols.
 
-    The vertical axis is logarithmic, unless a measurement is one at collapse: then a gray line
-    is drawn at one.
+    The vertical axis is logarithmic; linear, with a gray line at 1, if that is a limit of theirs.
 
     Source: see METRICS.   Chapter: collapse.
     """
-    names = [names] if isinstance(names, str) else list(names)
     series = Series.of(rows, split)
-    if not names:
-        raise ValueError("names: expected at least one name of METRICS, got none")
+    columns = series.metrics([names] if isinstance(names, str) else names)
     with rc_context(style()):
         ax = ax or _new_figure(6.0, 4.2).add_subplot()
-        _draw_metrics(ax, series, names)
-        ax.set(xlabel="epoch", ylabel=_symbol(names[0]) if len(names) == 1 else "")
-        if len(names) > 1:
+        _draw_metrics(ax, series, columns)
+        ax.set(xlabel="epoch", ylabel="" if len(columns) > 1 else _symbol(next(iter(columns))))
+        if len(columns) > 1:
             ax.legend()
     return ax
 
@@ -141,6 +138,8 @@ def portrait(
         space = _space(ax)
         for k in range(3):
             _draw_class(space, seen, k)
+        for artist in (*space.lines, *space.collections):
+            artist.set_clip_box(space.figure.bbox)
         if not space.figure.legends:  # one key for all portraits of a figure
             handles = [Line2D([], [], color=COLORS[name], **line) for name, line in KEY.items()]
             space.figure.legend(handles=handles, loc="lower center", ncol=4, handlelength=1.6)
@@ -149,13 +148,13 @@ def portrait(
 
 def _space(ax: Axes | None) -> Axes3D:
     """Empty space, without axes: only the simplex gives directions and lengths a meaning."""
-    if ax is None:  # 3-D axes are square; these reach past the figure where nothing is drawn
-        ax = _new_figure(6.0, 3.8, layout=None).add_axes((0, -0.32, 1, 1.58), projection="3d")
+    zoom = 1.2 if ax else 1.75  # 3-D axes are square: in a wide figure the picture outgrows them
+    ax = ax or _new_figure(6.0, 3.8, layout=None).add_axes((0, 0.01, 1, 1), projection="3d")
     if not isinstance(ax, Axes3D):
         raise TypeError(f'ax: expected 3-D axes (projection="3d"), got {type(ax).__name__}')
     ax.set_axis_off()
     ax.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-0.5, 1.0))
-    ax.set_box_aspect((4, 4, 3), zoom=1.2)  # pyright: ignore[reportArgumentType]
+    ax.set_box_aspect((4, 4, 3), zoom=zoom)  # pyright: ignore[reportArgumentType]
     ax.view_init(elev=24, azim=78)  # no arm of the tripod points at the reader
     return ax
 
@@ -164,15 +163,15 @@ def _draw_class(space: Axes3D, seen: Portrait, k: int) -> None:
     color = {name: shade(COLORS[name], k) for name in COLORS}
     vertex, mean, row = seen.simplex[k], seen.means[k], seen.classifier[k]
     cloud = seen.features[seen.labels == k][:POINTS].T.tolist()
-    dots = {"marker": MARKERS[k], "ls": "", "markersize": 2.5, "alpha": 0.6, "clip_on": False}
-    stick = {"marker": MARKERS[k], "markevery": [-1], "clip_on": False}
-    thin = {"color": COLORS["simplex"], "linewidth": 1.0, "clip_on": False}
+    dots = {"marker": MARKERS[k], "linestyle": "", "markersize": 2.5, "alpha": 0.6}
+    stick = {"marker": MARKERS[k], "markevery": [-1]}
+    thin = {"color": COLORS["simplex"], "linewidth": 1.0}
     space.plot(*cloud, color=color["features"], **dots)
     space.plot(*_stick(mean), color=color["means"], linewidth=4.5, markersize=9, **stick)
     space.quiver(0, 0, 0, *row.tolist(), color=color["classifier"], arrow_length_ratio=0.12)
     space.plot(*seen.simplex[[k, (k + 1) % 3]].T.tolist(), linestyle=":", **thin)
     space.plot(*_stick(vertex), markersize=16, fillstyle="none", **stick | thin)
-    x, y, z = (1.3 * vertex).tolist()
+    x, y, z = (1.26 * vertex).tolist()
     space.text(x, y, z, f"class {seen.classes[k]}", ha="center", va="center")
 
 
@@ -186,7 +185,7 @@ def _fill_panel(figure: Figure | SubFigure, series: Series, tested: Series) -> N
     axes = figure.subplots(4, 2, sharex=True)
     *metrics, mismatch, accuracy, key = axes.flat
     for ax, names in zip(metrics, PANELS.values(), strict=True):
-        _draw_metrics(ax, series, names)
+        _draw_metrics(ax, series, series.metrics(names))
     mismatch.plot(tested.epochs, tested.mismatch, **look("mismatch", 0))
     accuracy.plot(series.epochs, series.accuracy, **look("accuracy", 0))
     for ax in (mismatch, accuracy):
@@ -205,12 +204,11 @@ def _fill_panel(figure: Figure | SubFigure, series: Series, tested: Series) -> N
     )
 
 
-def _draw_metrics(ax: Axes, series: Series, names: Sequence[str]) -> None:
-    columns = [series.metric(name) for name in names]
-    for k, (name, values) in enumerate(zip(names, columns, strict=True)):
+def _draw_metrics(ax: Axes, series: Series, columns: dict[str, list[float]]) -> None:
+    for k, (name, values) in enumerate(columns.items()):
         ax.plot(series.epochs, values, label=_symbol(name), **look(name, k))
-    to_one = any(METRICS[name].at_collapse == 1 for name in names)
-    _scale(ax, series, [] if to_one else sum(columns, []))
+    to_one = any(METRICS[name].at_collapse == 1 for name in columns)
+    _scale(ax, series, [] if to_one else sum(columns.values(), []))
     if to_one:
         ax.axhline(1, color=COLORS["simplex"], linewidth=1.0)
 

@@ -130,6 +130,11 @@ def require_ridge(ridge: float) -> None:
 
 def _solve_symmetric(moment: Tensor, right: Tensor) -> Tensor:
     """Minimum-norm X with moment X = right, moment (d, d) positive semi-definite."""
+    factor, failed = torch.linalg.cholesky_ex(moment)
+    pivots = factor.diagonal()
+    # Near-singular: Cholesky would still answer, with noise along the directions without spread.
+    if not bool(failed) and bool(pivots.min() > 1e-6 * pivots.max()):
+        return torch.cholesky_solve(right, factor)
     values, vectors = torch.linalg.eigh(moment)
     cutoff = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
     inverse = torch.where(values > cutoff, 1 / values, 0.0)
@@ -196,16 +201,17 @@ def decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decis
 
 
 def _decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decisions:
-    h = features.to(head.weight)
-    chosen = (h @ head.weight.T + head.bias).argmax(1)
-    nearest = _nearest(h, means.to(h))
-    correct = (chosen == labels.to(chosen.device)).sum()
-    return Decisions(len(h), int(correct), int((chosen == nearest).sum()))
+    """Logits and distances from one product, around the middle of the means.
 
-
-def _nearest(features: Tensor, means: Tensor) -> Tensor:
-    """Index of the nearest mean, (N,): |h - mu|^2 without |h|^2, around the middle of the means."""
-    # Without the shift, two means far from zero and close to each other would tie by rounding.
+    Without that shift two means far from zero and close to each other would tie by rounding; and
+    |h - mu|^2 needs no |h|^2 to find the nearest.
+    """
+    means = means.to(head.weight)
     origin = means.mean(0)
     centered = means - origin
-    return ((features - origin) @ centered.T - centered.square().sum(1) / 2).argmax(1)
+    h = features.to(head.weight) - origin
+    scores, nearness = (h @ torch.cat([head.weight, centered]).T).split(head.num_classes, dim=1)
+    chosen = (scores + (head.weight @ origin + head.bias)).argmax(1)
+    nearest = (nearness - centered.square().sum(1) / 2).argmax(1)
+    correct = (chosen == labels.to(chosen.device)).sum()
+    return Decisions(len(h), int(correct), int((chosen == nearest).sum()))

@@ -110,7 +110,7 @@ def shade(color: str, k: int) -> str:
     """The color for the first (darker), second (itself) or third (lighter) class of a portrait.
 
     >>> [shade("#804020", k) for k in range(3)]
-    ['#5a2d16', '#804020', '#a67962']
+    ['#5a2d16', '#804020', '#a67963']
     """
     target, amount = ((0, 0.3), (0, 0.0), (255, 0.3))[k]
     channels = (int(color[i : i + 2], 16) for i in (1, 3, 5))

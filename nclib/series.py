@@ -84,6 +84,12 @@ class Series:
             raise ValueError(f"rows: expected {name} in every row, none at epochs {missing}")
         return [row.metrics[name] for row in self.rows]
 
+    def metrics(self, names: Sequence[str]) -> dict[str, list[float]]:
+        """Several measurements of METRICS, by name."""
+        if not names:
+            raise ValueError(f"names: expected some of {', '.join(METRICS)}; got none")
+        return {name: self.metric(name) for name in names}
+
     def terms(self, ridge: str) -> dict[str, list[float]]:
         """The columns "nc1", "nc23", "perp" and their sum "total" under a reading of the ridge.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import sys
 from pathlib import Path
 
 import jupytext
@@ -12,7 +13,7 @@ import jupytext
 import nclib
 
 LONGEST_CELL = 15  # a longer one is a function waiting for the library
-GUESTS = {"torch", "numpy", "sympy", "matplotlib", "myst_nb"}
+GUESTS = {"torch", "numpy", "sympy", "matplotlib", "myst_nb"} | set(sys.stdlib_module_names)
 HIDING = {"remove-cell", "remove-input", "remove-output"}  # these cells vanish from notebooks
 EXERCISE = re.compile(r"^[:`]{3,}\{exercise(?:-start)?\}.*\n:label: (\S+)$", re.MULTILINE)
 SOLUTION = re.compile(r"^[:`]{3,}\{solution(?:-start)?\} (\S+)\n((?::\w+: .*\n)*)", re.MULTILINE)

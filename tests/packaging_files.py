@@ -19,6 +19,7 @@ else:
 
 # Where a distribution is imported under another name.
 IMPORTED_AS = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
+COMES_WITH = {"mpl_toolkits": "matplotlib"}
 
 
 def project() -> dict[str, Any]:
@@ -58,7 +59,8 @@ def imported(source: str) -> set[str]:
             roots.update(alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             roots.add(node.module.split(".")[0])
-    return roots - set(sys.stdlib_module_names) - {"nclib", "__future__"}
+    roots -= set(sys.stdlib_module_names) | {"nclib"}
+    return {COMES_WITH.get(root, root) for root in roots}
 
 
 def imported_below(folder: Path, *, tests: bool) -> set[str]:
