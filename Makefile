@@ -11,6 +11,9 @@ BIN ?= $(VENV)/bin
 KEY := $(shell { cat requirements.txt pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
 INSTALLED := $(VENV)/.installed-$(KEY)
 
+# The networks here are too small for several threads: on a busy machine two are ten times slower.
+export OMP_NUM_THREADS ?= 1
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help book html test lint clean
@@ -41,9 +44,8 @@ clean: ## remove the built book, its execution cache and all other caches; keep 
 
 # The book, with whatever is installed in BIN. It starts from clean doctrees because a second strict
 # build on old ones hides its warnings. The top index.html is written last: a build that failed or
-# was interrupted has none. MPLBACKEND would keep the figures off the pages. One thread: the live
-# runs are too small for two, ten times slower with two on a busy machine, and with one their
-# numbers do not depend on how many cores there are.
+# was interrupted has none. MPLBACKEND would keep the figures off the pages. With one thread the
+# numbers of the live runs do not depend on how many cores there are.
 html:
 	@echo "==> Building the book (a chapter runs when it, the library or a pin has changed)"
 	@rm -rf _build/html _build/.doctrees _build/jupyter_execute

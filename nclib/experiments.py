@@ -141,7 +141,10 @@ def summarize(seen: Observation, cell: Cell) -> Row:
 
 
 def published(name: str) -> tuple[Run, list[Row]] | None:
-    """A run that was stored with the package, or None where that cell has not been run."""
+    """A run that was stored with the package, or None where that cell has not been run.
+
+    Chapter: decomposition-measured.
+    """
     path = files("nclib") / "results" / f"{Cell.parse(name).name}.jsonl"
     return read(Path(str(path))) if path.is_file() else None
 

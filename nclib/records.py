@@ -35,7 +35,10 @@ __all__ = [
 
 
 class RecordError(ValueError):
-    """A record that cannot be read or written; the message names the file and the line."""
+    """A record that cannot be read or written; the message names the file and the line.
+
+    Chapter: how-to-run.
+    """
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import nclib
 
 PACKAGE = Path(nclib.__file__).parent
 FLOORS = {
-    "simplex": 0, "records": 0, "files": 0, "notation": 0,
+    "simplex": 0, "records": 0, "files": 0, "notation": 0, "palette": 0,
     "stats": 1, "data": 1,
     "head": 2,
     "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3,
-    "proofs": 4, "training": 4,
+    "proofs": 4, "training": 4, "series": 4,
     "cells": 5, "figures": 5,
     "experiments": 6,
     "__main__": 7,
