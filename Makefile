@@ -44,15 +44,11 @@ clean: ## remove the built book, its execution cache and all other caches; keep 
 
 # The book, with whatever is installed in BIN. It starts from clean doctrees because a second strict
 # build on old ones hides its warnings. The top index.html is written last: a build that failed or
-# was interrupted has none. MPLBACKEND would keep the figures off the pages. With one thread the
-# numbers of the live runs do not depend on how many cores there are.
+# was interrupted has none.
 html:
 	@echo "==> Building the book (a chapter runs when it, the library or a pin has changed)"
 	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
-	@$(BIN)/python -c "import matplotlib.font_manager" 2> /dev/null  # else it talks in a chapter
-	@env -u MPLBACKEND OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 \
-	    JUPYTER_PREFER_ENV_PATH=1 PYDEVD_DISABLE_FILE_VALIDATION=1 \
-	    $(BIN)/jupyter-book build . -W --keep-going -n \
+	@$(BIN)/jupyter-book build . -W --keep-going -n \
 	  || { rm -f _build/html/index.html; echo "==> The book is NOT built, see above" >&2; exit 1; }
 	@test -f _build/html/index.html
 	@echo "==> Built: open _build/html/index.html"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .cells import Cell, measured_epochs, recipe_of, ridges_of
 from .data import PER_CLASS, SPLITS, ImageSet, load

@@ -8,13 +8,23 @@ from typing import Any
 ENVIRONMENT = {
     # A progress bar writes to the error stream, and that fails a strict build.
     "TQDM_DISABLE": "1",
-    # Idle threads sleep: two that spin while they wait starve each other on a busy machine, and
-    # an epoch of the small network then takes twenty times as long.
-    "OMP_WAIT_POLICY": "passive",
+    # The live networks are too small for several threads, and with one their numbers do not depend
+    # on how many cores there are.
+    "OMP_NUM_THREADS": "1",
+    # The kernel of this environment, not one of the same name in the home folder.
+    "JUPYTER_PREFER_ENV_PATH": "1",
+    # Else the debugger, which nobody asked for, complains in the log of every kernel.
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
+# It would keep the figures off the pages.
+UNWELCOME = "MPLBACKEND"
 
 
 def setup(app: Any) -> dict[str, bool]:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ.pop(UNWELCOME, None)
+    # Matplotlib says in the first chapter that it builds its font list, unless it has one already.
+    import matplotlib.font_manager  # noqa: F401
+
     return {"parallel_read_safe": True, "parallel_write_safe": True}
