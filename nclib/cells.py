@@ -72,7 +72,7 @@ class Cell:
         """The cell of a name."""
         dataset, *rest = name.split("-")
         if len(rest) == 2:
-            return cls(dataset, *rest)
+            return cls(dataset, rest[0], rest[1])
         if len(rest) == 3 and rest[2][:1] == "s" and rest[2][1:].isdecimal():
             return cls(dataset, rest[0], rest[1], int(rest[2][1:]))
         raise ValueError(f"cell: expected dataset-network-loss or ...-s<seed>, got {name!r}")

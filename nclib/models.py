@@ -68,9 +68,11 @@ class Trunk:
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, d) and logits (B, C) of a batch."""
         caught: list[tuple[Tensor, Tensor]] = []
-        handle = self.layer.register_forward_hook(
-            lambda layer, inputs, output: caught.append((inputs[0], output))
-        )
+
+        def catch(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            caught.append((inputs[0], output))
+
+        handle = self.layer.register_forward_hook(catch)
         try:
             logits = self.model(images)
         finally:

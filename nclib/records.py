@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 __all__ = [
     "RecordError",
@@ -184,9 +184,6 @@ def _records(path: Path) -> Iterator[Run | Row]:
             raise RecordError(f"{path}, line {number}: not a record: {reason}") from error
 
 
-Record = TypeVar("Record", Run, Row)
-
-
 def _decode(line: bytes) -> Run | Row:
     data = json.loads(line.decode())
     if not isinstance(data, dict):
@@ -197,7 +194,7 @@ def _decode(line: bytes) -> Run | Row:
     return _typed(KINDS[kind], data)
 
 
-def _typed(cls: type[Record], data: dict[str, Any]) -> Record:
+def _typed(cls: type[Run | Row], data: dict[str, Any]) -> Run | Row:
     """Build the record, turning text such as "nan" back into numbers and checking each type."""
     known = {f.name: str(f.type) for f in fields(cls)}
     unknown = sorted(set(data) - set(known))

@@ -53,7 +53,7 @@ def outside_bounds(bounds: list[Requirement], pins: list[Requirement]) -> list[s
 
 def imported(source: str) -> set[str]:
     """The third-party packages that a module imports, anywhere in it."""
-    roots = set()
+    roots: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             roots.update(alias.name.split(".")[0] for alias in node.names)

@@ -72,13 +72,17 @@ def test_a_finished_run_is_read_back_not_trained(finished, monkeypatch):
     assert (folder / "synthetic-convnet-mse.jsonl").read_bytes() == before
 
 
+def leave_after(count: int, folder: Path) -> None:
+    """Take that many rows of a run and drop the generator, as a reader who stops a cell does."""
+    for number, _ in enumerate(run(CELL, folder=folder), start=1):
+        if number == count:
+            break
+
+
 @pytest.mark.parametrize("stop_after", [1, 2, 5])
 def test_a_run_left_at_any_row_resumes_to_the_same_rows(finished, tmp_path, stop_after):
     """Stop after any row; the next call ends with the same rows, bit for bit, none twice."""
-    rows = run(CELL, folder=tmp_path)
-    for _ in range(stop_after):
-        next(rows)
-    rows.close()
+    leave_after(stop_after, tmp_path)
     assert list(run(CELL, folder=tmp_path)) == finished[1]
     assert read(tmp_path / "synthetic-convnet-mse.jsonl")[1] == finished[1]
 
@@ -104,10 +108,7 @@ def test_a_killed_command_resumes_to_the_same_rows(finished, tmp_path):
 
 def test_a_torn_line_and_a_lost_checkpoint_cost_no_row(finished, tmp_path):
     """A half-written last line is set aside; without a checkpoint training starts over."""
-    rows = run(CELL, folder=tmp_path)
-    for _ in range(3):
-        next(rows)
-    rows.close()
+    leave_after(3, tmp_path)
     path = tmp_path / f"{CELL.name}.jsonl"
     path.write_bytes(path.read_bytes() + b'{"kind": "row", "run": "synth')
     path.with_suffix(".pt").unlink()

@@ -85,8 +85,8 @@ def naive(s: Sample) -> dict[str, float]:
     mu = [h[y == c].mean(0) for c in range(C)]
     G = h.mean(0)
     M = [m - G for m in mu]
-    Sw = sum(torch.outer(h[i] - mu[y[i]], h[i] - mu[y[i]]) for i in range(N)) / N
-    Sb = sum(int((y == c).sum()) / N * torch.outer(M[c], M[c]) for c in range(C))
+    Sw = torch.stack([torch.outer(h[i] - mu[y[i]], h[i] - mu[y[i]]) for i in range(N)]).mean(0)
+    Sb = torch.stack([(y == c).double().mean() * torch.outer(M[c], M[c]) for c in range(C)]).sum(0)
     var = [(h[y == c] - mu[c]).square().sum(1).mean() for c in range(C)]
     pairs = [(c, k) for c in range(C) for k in range(C) if c != k]
     stacked = torch.stack(M)

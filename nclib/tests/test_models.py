@@ -49,11 +49,11 @@ def test_the_seed_alone_decides_the_weights():
 
 def test_split_takes_the_head_as_it_is_now():
     """The head is a copy of the last layer, and the hook leaves nothing behind."""
-    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
-    trunk, head = split(model)
-    assert torch.equal(head.weight, Head.of(model[3]).weight)
+    last = nn.Linear(3, 2)
+    trunk, head = split(nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), last))
+    assert torch.equal(head.weight, Head.of(last).weight)
     trunk(torch.zeros(1, 4))
-    assert not model[3]._forward_hooks
+    assert not last._forward_hooks
 
 
 def test_a_bare_linear_layer_is_its_own_head():
