@@ -21,11 +21,20 @@ FRONT_DOOR = """<!doctype html>
 """
 # The theorem and exercise extensions give every box of a page the same inner name.
 SHARED_NAMES = {"proof", "proof-content", "exercise-content", "solution-content"}
-UNWANTED = (
+# What to look for in a written page, and what to put there instead.
+REPAIRS = (
     # Browsers refuse to preload fonts from file://, with six errors on the console of every page.
-    re.compile(r'<link rel="preload" as="font"[^>]*>\s*'),
+    (re.compile(r'<link rel="preload" as="font"[^>]*>\s*'), ""),
     # Folded code is labelled differently from what its summary shows: speech cannot name it.
-    re.compile(r' aria-label="Toggle hidden content"'),
+    (re.compile(r' aria-label="Toggle hidden content"'), ""),
+    # A table that scrolls on a phone must scroll with the keyboard, too.
+    (
+        re.compile(r'(<div class="pst-scrollable-table-container")>'),
+        r'\1 tabindex="0" role="region" aria-label="Table">',
+    ),
+    # The bibliography calls itself a list, whose entries are then no list items.
+    (re.compile(r'<div role="list" (class="citation-list")>'), r"<div \1>"),
+    (re.compile(r' role="doc-biblioentry"'), ""),
 )
 
 
@@ -45,21 +54,21 @@ def drop_shared_names(app: Any, doctree: nodes.document, docname: str) -> None:
             node["ids"] = [name for name in node["ids"] if name not in SHARED_NAMES]
 
 
-def clean_pages(app: Any, exception: Exception | None) -> None:
-    """Take the unwanted pieces out of every written page."""
+def repair_pages(app: Any, exception: Exception | None) -> None:
+    """Apply the repairs to every written page."""
     if exception is not None or app.builder.name != "html":
         return
     for path in Path(app.outdir).rglob("*.html"):
         page = path.read_text(encoding="utf-8")
-        clean = page
-        for piece in UNWANTED:
-            clean = piece.sub("", clean)
-        if clean != page:
-            path.write_text(clean, encoding="utf-8")
+        repaired = page
+        for fault, remedy in REPAIRS:
+            repaired = fault.sub(remedy, repaired)
+        if repaired != page:
+            path.write_text(repaired, encoding="utf-8")
 
 
 def setup(app: Any) -> dict[str, bool]:
     app.connect("doctree-resolved", drop_shared_names)
     app.connect("build-finished", open_front_door)
-    app.connect("build-finished", clean_pages)
+    app.connect("build-finished", repair_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
