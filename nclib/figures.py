@@ -7,9 +7,10 @@ Zeros leave gaps on logarithmic axes, and so does what is not finite.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from matplotlib import rc_context
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
@@ -44,7 +45,7 @@ def plot_terms(
     """
     series = Series.of(rows, split)
     terms = series.terms(ridge)
-    with rc_context(style()):
+    with _styled():
         ax = ax or _new_figure(6.0, 4.2).add_subplot()
         for name, line in TERMS.items():
             ax.plot(series.epochs, terms[name], color=COLORS[name], **line)
@@ -69,7 +70,7 @@ def plot_metric(
     """
     series = Series.of(rows, split)
     columns = series.metrics([names] if isinstance(names, str) else names)
-    with rc_context(style()):
+    with _styled():
         ax = ax or _new_figure(6.0, 4.2).add_subplot()
         _draw_metrics(ax, series, columns)
         ax.set(xlabel="epoch", ylabel="" if len(columns) > 1 else _symbol(next(iter(columns))))
@@ -87,7 +88,7 @@ def nc_panel(rows: Sequence[Row], *, split: str = "train") -> Figure:
     Source: Papyan, Han & Donoho 2020, Figs. 2-7.   Chapter: collapse.
     """
     series = Series.of(rows, split)
-    with rc_context(style()):
+    with _styled():
         figure = _new_figure(6.0, 7.6)
         _fill_panel(figure, series, Series.tested(rows, split))
     return figure
@@ -101,7 +102,7 @@ def overview(rows: Sequence[Row]) -> Figure:
     """
     splits = sorted({row.split for row in rows}, key=lambda split: (split != "train", split))
     series = Series.of(rows, splits[0] if splits else "train")
-    with rc_context(style()):
+    with _styled():
         figure = _new_figure(11.5 if series.ridges else 6.0, 8.2)
         figure.suptitle(series.run)
         right: Figure | SubFigure = figure
@@ -134,7 +135,7 @@ def portrait(
     Source: Papyan, Han & Donoho 2020, Fig. 1.   Chapter: collapse.
     """
     seen = Portrait.of(stats, head, features, labels, classes=classes, frame=frame)
-    with rc_context(style()):
+    with _styled():
         space = _space(ax)
         for k in range(3):
             _draw_class(space, seen, k)
@@ -240,6 +241,21 @@ def _label_ticks(axis: Axis, widest: float) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 3) if high > 8 * low else (1, 2, 3, 5)))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    """The book's style for a while.
+
+    Not rc_context: it restores *all* settings, and a notebook's first figure turns the interactive
+    mode on inside of it; every later figure of that notebook would then silently not be shown.
+    """
+    before = {name: rcParams[name] for name in style()}
+    rcParams.update(style())
+    try:
+        yield
+    finally:
+        rcParams.update(before)
 
 
 def _new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:

@@ -30,7 +30,7 @@ REPAIRS = (
     # A table that scrolls on a phone must scroll with the keyboard, too.
     (
         re.compile(r'(<div class="pst-scrollable-table-container")>'),
-        r'\1 tabindex="0" role="region" aria-label="Table">',
+        r'\1 tabindex="0" role="group" aria-label="Table">',
     ),
     # The bibliography calls itself a list, whose entries are then no list items.
     (re.compile(r'<div role="list" (class="citation-list")>'), r"<div \1>"),

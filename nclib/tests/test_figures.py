@@ -296,3 +296,17 @@ def test_portrait_keeps_its_frame():
         sizes.append(ax.figure.get_tightbbox().size)
         assert all(a.get_clip_box() is ax.figure.bbox for a in (*ax.lines, *ax.collections))
     assert np.allclose(sizes[0], sizes[1], rtol=0.05)
+
+
+def test_a_notebooks_interactive_mode_survives_its_first_figure(monkeypatch):
+    """What a backend switches on while the first figure is opened stays on afterwards."""
+    opened = figures._new_figure
+
+    def as_in_a_notebook(*args: Any, **kwargs: Any) -> Any:
+        matplotlib.rcParams["interactive"] = True
+        return opened(*args, **kwargs)
+
+    monkeypatch.setattr(figures, "_new_figure", as_in_a_notebook)
+    monkeypatch.setitem(matplotlib.rcParams, "interactive", False)
+    figures.plot_terms(ROWS, ridge="consistent")
+    assert matplotlib.rcParams["interactive"]
