@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# Tools are called through its python: their own scripts break when the tree is moved.
 BIN ?= $(VENV)/bin
 
 # What was installed, and for which folder. A new pin, or a copy of the tree, installs again.
@@ -33,9 +34,9 @@ test: $(INSTALLED) ## test the package (pytest nclib), then the book and the rep
 
 lint: $(INSTALLED) ## check style (ruff), formatting (ruff format) and types (pyright)
 	@echo "==> Checking style, formatting and types"
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m pyright --pythonpath $(BIN)/python
 
 clean: ## remove the built book, its execution cache and all other caches; keep .venv
 	@echo "==> Removing _build and the caches"
@@ -48,7 +49,7 @@ clean: ## remove the built book, its execution cache and all other caches; keep 
 html:
 	@echo "==> Building the book (a chapter runs when it, the library or a pin has changed)"
 	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
-	@$(BIN)/jupyter-book build . -W --keep-going -n \
+	@$(BIN)/python -c "from jupyter_book.cli.main import main; main()" build . -W --keep-going -n \
 	  || { rm -f _build/html/index.html; echo "==> The book is NOT built, see above" >&2; exit 1; }
 	@test -f _build/html/index.html
 	@echo "==> Built: open _build/html/index.html"

@@ -156,3 +156,25 @@ def test_merge_of_different_shapes_is_refused():
         _ = a + b
     with pytest.raises(TypeError):
         _ = a + 1  # pyright: ignore[reportOperatorIssue]
+
+
+@pytest.mark.parametrize("distance", [1e2, 1e4, 1e6])
+def test_an_outlier_that_comes_first_costs_no_digits(distance):
+    """Each class is shifted by its first sample; one that lies far out changes nothing."""
+    sample = random_sample(3, 4, 6, 200, spread=1e-3, offset=5.0)
+    features = sample.features.clone()
+    features[0, 0] += distance
+    means, scatter, spread = naive(features, sample.labels, 4)
+    stats = sample.with_features(features).stats
+    assert close(stats.scatter, scatter, EXACT) and close(stats.means, means, EXACT)
+    # Also where the outlier is not: the other coordinates, and the other classes.
+    assert close(stats.scatter[1:, 1:], scatter[1:, 1:], EXACT)
+    assert torch.allclose(stats.spread, spread, rtol=EXACT)
+
+
+def test_features_are_left_alone():
+    """Statistics never write into what they are given, float64 included."""
+    sample = random_sample(0, 3, 4, 5, offset=1.0)
+    before = sample.features.clone()
+    _ = sample.stats
+    assert torch.equal(sample.features, before)
