@@ -12,7 +12,9 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 # A make above us would hand its own variables down.
 INHERITED = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "VENV", "BIN", "PYTHON")
-OWN_FOLDERS = {".git", ".venv", "_build", "build", "__pycache__", "notebooks"}
+# What our commands leave behind, where no git says so.
+BUILT = {".venv", "_build", "build", "__pycache__", ".hypothesis", ".benchmarks"}
+BUILT |= {".pytest_cache", ".ruff_cache", "neural_collapse_mse.egg-info"}
 
 
 def make(root: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -50,5 +52,5 @@ def tracked() -> list[Path]:
     return sorted(
         path
         for path in ROOT.rglob("*")
-        if path.is_file() and not OWN_FOLDERS.intersection(path.relative_to(ROOT).parts)
+        if path.is_file() and not BUILT.intersection(path.relative_to(ROOT).parts)
     )
