@@ -161,10 +161,10 @@ class Metrics(dict[str, Metric]):
 
     def _repr_markdown_(self) -> str:
         rows = [
-            (m.property, f"`{m.name}`", math(m.symbol), m.meaning, m.source, _limit(m))
+            (m.property, f"`{m.name}`", m.meaning, _limit(m), math(m.symbol), m.source)
             for m in self.values()
         ]
-        header = ("", "name", "formula", "meaning", "source", "at collapse")
+        header = ("", "name", "meaning", "at collapse", "formula", "source")
         return markdown_table(header, rows)
 
 

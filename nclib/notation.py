@@ -41,8 +41,8 @@ class Notation(tuple[Symbol, ...]):
     """The table of symbols; in a notebook it shows as one.   Chapter: notation."""
 
     def _repr_markdown_(self) -> str:
-        rows = [(math(s.tex), f"`{s.code}`", s.shape, s.meaning) for s in self]
-        return markdown_table(("page", "code", "shape", "meaning"), rows)
+        rows = [(math(s.tex), s.meaning, f"`{s.code}`", s.shape) for s in self]
+        return markdown_table(("page", "meaning", "code", "shape"), rows)
 
 
 NOTATION = Notation((
