@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from .cells import CELLS, Cell, recipe_of
-from .data import DataError
 from .experiments import published
 from .experiments import run as run_cell
 from .metrics import METRICS
 from .records import RecordError, Row, Run, read
-from .training import CheckpointError
 
 app = typer.Typer(
     help="Neural collapse under the MSE loss, measured.",
@@ -41,6 +41,7 @@ def run(
 ) -> None:
     """Train and measure a cell; a killed run goes on where it was, a finished one is read back."""
     chosen = Cell.parse(cell)
+    _require_device(device)
     rows = list(run_cell(chosen, folder=folder, root=root, download=download, device=device))
     record, _ = read(folder / f"{chosen.name}.jsonl")
     console.print(
@@ -54,10 +55,14 @@ def run(
 @app.command("list")
 def list_(folder: Folder = Path("runs")) -> None:
     """Cells with a recipe, and where each has been run."""
-    table = Table("cell", "epochs", "batch", "rate", "decay", "state")
+    table = Table(Column("cell", no_wrap=True), "epochs", "batch", "rate", "decay", "state")
     stored = {path.stem for path in folder.glob("*.jsonl")}
     for name in dict.fromkeys([*(cell.name for cell in CELLS), *sorted(stored)]):
-        recipe = recipe_of(Cell.parse(name))
+        try:
+            recipe = recipe_of(Cell.parse(name))
+        except ValueError:
+            table.add_row(name, "", "", "", "", "not a record of a cell")
+            continue
         table.add_row(
             name, str(recipe.epochs), str(recipe.batch_size), f"{recipe.learning_rate:.4g}",
             f"{recipe.weight_decay:.1e}", _state(name, folder),
@@ -73,7 +78,8 @@ def show(cell: Name, folder: Folder = Path("runs")) -> None:
     name = Cell.parse(cell).name
     record, rows = _find(name, folder)
     console.print(
-        f"{name}: {record.status}, {record.device}, {record.seconds:.0f} s, {record.started}"
+        f"{name}: {record.status}, {record.seconds:.0f} s on {record.device}, "
+        f"started {record.started}"
     )
     console.print(_last_rows(rows))
     if rows:
@@ -87,9 +93,23 @@ def main() -> None:
     """Entry point: errors that have words of their own are printed as such, without a traceback."""
     try:
         app()
-    except (RecordError, DataError, CheckpointError, FileNotFoundError, ValueError) as error:
+    except (
+        ValueError,
+        OSError,
+    ) as error:  # RecordError, DataError, CheckpointError are ValueErrors
         errors.print("[bold red]error:[/]", escape(str(error)))
         raise SystemExit(2) from None
+
+
+def _require_device(device: str) -> None:
+    """Raise a ValueError unless torch can put something there."""
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device: expected one that works here, got {device!r}: {reason}"
+        ) from error
 
 
 def _find(name: str, folder: Path) -> tuple[Run, list[Row]]:
@@ -107,7 +127,10 @@ def _find(name: str, folder: Path) -> tuple[Run, list[Row]]:
 def _state(name: str, folder: Path) -> str:
     path = folder / f"{name}.jsonl"
     if path.exists():
-        record, rows = read(path)
+        try:
+            record, rows = read(path)
+        except RecordError as error:
+            return f"damaged: {error}"
         return f"{record.status}, epoch {rows[-1].epoch if rows else 0}"
     return "published" if published(name) else "not run"
 
@@ -119,7 +142,7 @@ def _last_rows(rows: list[Row]) -> Table:
     for name in ("accuracy", "mismatch", "loss"):
         table.add_row(name, *(f"{getattr(row, name):.4g}" for row in last.values()))
     for name, metric in METRICS.items():
-        values = (f"{row.metrics[name]:.4g}" for row in last.values())
+        values = (f"{row.metrics.get(name, nan):.4g}" for row in last.values())
         table.add_row(f"{metric.property}  {name}", *values)
     for reading in next(iter(last.values())).terms if last else ():
         for term in ("nc1", "nc23", "perp"):

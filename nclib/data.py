@@ -157,7 +157,8 @@ def _folder(name: str, split: str, root: str | PathLike[str] | None) -> Path:
     if root is None:
         raise ValueError(
             f"root: expected the folder that holds or shall hold {name}, got None; for example "
-            f'load("{name}", split="{split}", root="data", download=True)'
+            f'load("{name}", split="{split}", root="data", download=True), or on the command line '
+            "--root data --download"
         )
     return Path(root).expanduser()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .head import Head, least_squares, require_ridge
+from .head import Head, least_squares, require_pair, require_ridge
 from .stats import ClassStats
 
 __all__ = ["LossTerms", "decompose", "regularized_mse"]
@@ -26,7 +26,7 @@ class LossTerms:
     """
 
     nc1: float  # what the within-class spread costs the best head
-    nc23: float  # what the class means' departure from a simplex costs the best head
+    nc23: float  # what the best head still gets wrong at the class means
     perp: float  # what the head loses by not being the best one
 
     @property
@@ -52,7 +52,7 @@ def decompose(stats: ClassStats, head: Head, ridge: float) -> LossTerms:
     Source: Han, Papyan & Donoho 2022, Theorems 1 and 2, here prior-weighted.
     Chapter: decomposition.
     """
-    head.require_fits(stats)
+    require_pair(stats, head)
     best = least_squares(stats, ridge)
     residual = Head(head.weight - best.weight, head.bias - best.bias)
     return LossTerms(
@@ -69,7 +69,7 @@ def regularized_mse(stats: ClassStats, head: Head, ridge: float) -> float:
 
     Source: Han, Papyan & Donoho 2022, Eq. (2).   Chapter: decomposition.
     """
-    head.require_fits(stats)
+    require_pair(stats, head)
     require_ridge(ridge)
     targets = torch.eye(stats.num_classes).to(stats.means)
     return _spread_cost(stats, head) + _mean_cost(stats, head, targets) + _penalty(head, ridge)
@@ -78,7 +78,8 @@ def regularized_mse(stats: ClassStats, head: Head, ridge: float) -> float:
 def _spread_cost(stats: ClassStats, head: Head) -> float:
     """1/2 tr(W Sigma_W W^T)."""
     W = head.weight
-    return float(((W @ stats.within) * W).sum() / 2)
+    # Sigma_W is positive semi-definite up to rounding; a cost is never negative.
+    return max(float(((W @ stats.within) * W).sum() / 2), 0.0)
 
 
 def _mean_cost(stats: ClassStats, head: Head, targets: Tensor) -> float:

@@ -98,25 +98,28 @@ def run(
     """
     path = Path(folder) / f"{cell.name}.jsonl"
     checkpoint = path.with_suffix(".pt")
+    if _is_over(cell, path):
+        yield from read(path)[1]
+        return
     with lock(path):
         set_torn_line_aside(path)
         record, rows = _begin(cell, path, device)
         yield from rows
-        if record.status != "running":
-            return
-        known = {(row.epoch, row.split) for row in rows}
         append(path, record)
-        start = time.monotonic()
-        status = "finished"
+        start, status = time.monotonic(), "finished"
+        known = {(row.epoch, row.split) for row in rows}
         try:
             for seen in observe(
                 cell, root=root, download=download, device=device, checkpoint=checkpoint
             ):
+                _require_no_gap(cell, known, seen.epoch, path)
                 if (seen.epoch, seen.split) in known:
                     continue
                 row = summarize(seen, cell)
                 append(path, row)
+                known.add((row.epoch, row.split))
                 yield row
+            _require_no_gap(cell, known, recipe_of(cell).epochs + 1, path)
         except DivergedError:
             status = "diverged"
         append(path, replace(record, status=status, seconds=time.monotonic() - start))
@@ -185,21 +188,46 @@ def _features(model: nn.Module, images: ImageSet) -> tuple[Tensor, Tensor]:
     return torch.cat([h for h, _ in pairs]), torch.cat([z for _, z in pairs])
 
 
-def _begin(cell: Cell, path: Path, device: str) -> tuple[Run, list[Row]]:
-    """The stored run with its rows where there is one, else a new run line."""
+def _stored(cell: Cell, path: Path) -> tuple[Run, list[Row]]:
+    """The record of this very cell, or a RecordError that says whose it is."""
+    record, rows = read(path)
     recipe = asdict(recipe_of(cell))
-    if path.exists() and path.stat().st_size:
-        record, rows = read(path)
-        if (record.cell, record.recipe) != (asdict(cell), recipe):
-            raise RecordError(
-                f"{path}: expected a run of {cell} with {recipe}, "
-                f"got {record.cell} with {record.recipe}"
-            )
-        return record, rows
-    return Run(
-        id=cell.name, cell=asdict(cell), recipe=recipe, ridge=ridges_of(cell),
+    if (record.cell, record.recipe) != (asdict(cell), recipe):
+        raise RecordError(
+            f"{path}: expected a run of {cell} with {recipe}, "
+            f"got {record.cell} with {record.recipe}"
+        )
+    return record, rows
+
+
+def _is_over(cell: Cell, path: Path) -> bool:
+    """Whether the run is finished or diverged: then it is only read, also from a folder that
+    cannot be written."""
+    return path.is_file() and path.stat().st_size > 0 and _stored(cell, path)[0].status != "running"
+
+
+def _begin(cell: Cell, path: Path, device: str) -> tuple[Run, list[Row]]:
+    """A new run line, and the rows that are there; how and where it goes on is said anew."""
+    record = Run(
+        id=cell.name, cell=asdict(cell), recipe=asdict(recipe_of(cell)), ridge=ridges_of(cell),
         **provenance(), device=_name_of(device), precision="float32", status="running",
-    ), []  # fmt: skip
+    )  # fmt: skip
+    if not path.is_file() or not path.stat().st_size:
+        return record, []
+    before, rows = _stored(cell, path)
+    return replace(record, started=before.started), rows
+
+
+def _require_no_gap(cell: Cell, known: set[tuple[int, str]], epoch: int, path: Path) -> None:
+    """A checkpoint that is ahead of its rows, as when the record was deleted, would lose them."""
+    past = {(e, s) for e in measured_epochs(recipe_of(cell).epochs) for s in SPLITS if e < epoch}
+    if past - known:
+        lost = sorted({e for e, _ in past - known})
+        raise RecordError(
+            f"{path}: expected rows of all epochs before {epoch}, where the checkpoint "
+            f"{path.with_suffix('.pt')} goes on, got none of epochs {lost}; "
+            f"move the checkpoint away to train from the start"
+        )
 
 
 def _name_of(device: str) -> str:

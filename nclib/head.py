@@ -10,7 +10,7 @@ from operator import add
 import torch
 from torch import Tensor, nn
 
-from .stats import CHUNK_BYTES, ClassStats
+from .stats import CHUNK_BYTES, ClassStats, check_sample
 
 __all__ = ["Decisions", "Head", "decide", "least_squares", "ridge_from_weight_decay"]
 
@@ -26,6 +26,10 @@ class Head:
     bias: Tensor  # (C,)
 
     def __post_init__(self) -> None:
+        for name in ("weight", "bias"):
+            if not isinstance(getattr(self, name), Tensor):
+                kind = type(getattr(self, name)).__name__
+                raise TypeError(f"{name}: expected a tensor, got {kind}")
         if self.weight.ndim != 2:
             raise ValueError(f"weight: expected (C, d), got {tuple(self.weight.shape)}")
         if self.bias.shape != self.weight.shape[:1]:
@@ -110,32 +114,53 @@ def least_squares(stats: ClassStats, ridge: float) -> Head:
     Source: Han, Papyan & Donoho 2022, Proposition 1 (Webb & Lowe 1990), here for any class
     proportions.   Chapter: least-squares.
     """
+    if not isinstance(stats, ClassStats):
+        raise TypeError(f"stats: expected ClassStats, got {type(stats).__name__}")
     require_ridge(ridge)
-    pi, mean = stats.priors, stats.global_mean
-    shrink = ridge / (1 + ridge)
-    # diag(pi) M - pi mu_G^T/(1+ridge), written so that a far-away mu_G does not cancel.
-    right = pi[:, None] * (stats.centered_means + shrink * mean)  # (C, d)
-    moment = stats.total + shrink * torch.outer(mean, mean)
-    moment.diagonal().add_(ridge)
-    weight = _solve_symmetric(moment, right.T).T
-    bias = (pi - weight @ mean) / (1 + ridge)
-    return Head(weight, bias)
+    pi, mean, shrink = stats.priors, stats.global_mean, ridge / (1 + ridge)
+    covariance = stats.total
+    covariance.diagonal().add_(ridge)
+    right = pi[:, None] * stats.centered_means  # (C, d)
+    if ridge == 0:
+        weight = _solve_symmetric(covariance, right.T, definite=False).T
+        return Head(weight, pi - weight @ mean)
+    solved = _solve_symmetric(covariance, torch.cat([right, mean[None]]).T, definite=True).T
+    # The rank-one part of the mean by hand (Sherman & Morrison): in the matrix it would square
+    # the distance of the features from zero into its condition number.
+    weight, u = solved[:-1], solved[-1]
+    left_over = pi - right @ u
+    scale = 1 + shrink * float(mean @ u)
+    return Head(
+        weight + shrink / scale * torch.outer(left_over, u), left_over / scale / (1 + ridge)
+    )
 
 
 def require_ridge(ridge: float) -> None:
     """Raise a ValueError unless ridge is a finite number >= 0."""
-    if not (ridge >= 0 and math.isfinite(ridge)):
+    if not (isinstance(ridge, int | float) and ridge >= 0 and math.isfinite(ridge)):
         raise ValueError(f"ridge: expected a finite number >= 0, got {ridge}")
 
 
-def _solve_symmetric(moment: Tensor, right: Tensor) -> Tensor:
-    """Minimum-norm X with moment X = right, moment (d, d) positive semi-definite."""
-    factor, failed = torch.linalg.cholesky_ex(moment)
+def require_pair(stats: ClassStats, head: Head) -> None:
+    """Raise a TypeError or ValueError unless these are class statistics and a head for them."""
+    if not isinstance(stats, ClassStats):
+        raise TypeError(f"stats: expected ClassStats, got {type(stats).__name__}")
+    if not isinstance(head, Head):
+        raise TypeError(f"head: expected Head, such as Head.of(layer), got {type(head).__name__}")
+    head.require_fits(stats)
+
+
+def _solve_symmetric(matrix: Tensor, right: Tensor, *, definite: bool) -> Tensor:
+    """X with matrix X = right, matrix (d, d) positive semi-definite; the shortest if singular."""
+    size = matrix.diagonal().sqrt()
+    size = torch.where(size > 0, size, 1.0)
+    # To unit diagonal first: features of very different sizes are not a singular matrix.
+    factor, failed = torch.linalg.cholesky_ex(matrix / size / size[:, None])
     pivots = factor.diagonal()
     # Near-singular: Cholesky would still answer, with noise along the directions without spread.
-    if not bool(failed) and bool(pivots.min() > 1e-6 * pivots.max()):
-        return torch.cholesky_solve(right, factor)
-    values, vectors = torch.linalg.eigh(moment)
+    if not bool(failed) and (definite or bool(pivots.min() > 1e-6 * pivots.max())):
+        return torch.cholesky_solve(right / size[:, None], factor) / size[:, None]
+    values, vectors = torch.linalg.eigh(matrix)
     cutoff = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
     inverse = torch.where(values > cutoff, 1 / values, 0.0)
     return vectors @ (inverse[:, None] * (vectors.T @ right))
@@ -174,27 +199,25 @@ class Decisions:
 def decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decisions:
     """Compare the head's decision with the label and with the nearest class mean.
 
-    features (N, d), labels (N,), means (C, d): usually the *training* means, also for test
-    features. The bias is part of the decision. Ties go to the lowest class.
+    features (N, d), labels (N,), means (C, d) of classes that have all been seen: usually the
+    *training* means, also for test features. The bias is part of the decision. Ties go to the
+    lowest class.
 
     Source: Papyan, Han & Donoho 2020, Fig. 7.   Chapter: collapse.
     """
+    check_sample(features, labels, head.num_classes)
+    if features.shape[1] != head.dimension:
+        raise ValueError(
+            f"features: expected (N, {head.dimension}) to match head.weight, "
+            f"got {tuple(features.shape)}"
+        )
     if means.shape != head.weight.shape:
         raise ValueError(
             f"means: expected {tuple(head.weight.shape)} to match head.weight, "
             f"got {tuple(means.shape)}"
         )
-    if features.ndim != 2 or features.shape[1] != head.dimension:
-        raise ValueError(
-            f"features: expected (N, {head.dimension}) to match head.weight, "
-            f"got {tuple(features.shape)}"
-        )
-    if labels.shape != features.shape[:1]:
-        raise ValueError(
-            f"labels: expected ({len(features)},) to match features, got {tuple(labels.shape)}"
-        )
-    if len(features) == 0:
-        raise ValueError("features: expected at least one sample, got (0, d)")
+    if not bool(torch.isfinite(means).all()):
+        raise ValueError("means: expected finite values, got NaN or infinity")
     rows = max(CHUNK_BYTES // (8 * head.dimension), 1)
     pieces = zip(features.split(rows), labels.split(rows), strict=True)
     return reduce(add, (_decide(h, y, head, means) for h, y in pieces))

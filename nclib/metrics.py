@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .head import Head
+from .head import Head, require_pair
 from .notation import markdown_table, math
 from .simplex import angle_to_simplex, centering, cosine_spread, gram_distance, norm_spread
 from .stats import ClassStats
@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+EPS = torch.finfo(torch.float64).eps
+
+
 def relative_variability(stats: ClassStats) -> float:
     """Within-class spread in units of between-class spread: tr(Sigma_W Sigma_B^+) / C.
 
@@ -46,9 +49,8 @@ def relative_variability(stats: ClassStats) -> float:
     scaled = stats.priors.sqrt()[:, None] * stats.centered_means  # (C, d), A^T A = Sigma_B
     _, s, Vh = torch.linalg.svd(scaled, full_matrices=False)
     # Sigma_B^+ from the singular values of A, not of A^T A: half the digits would be lost there.
-    keep = (s > s.max() * max(scaled.shape) * torch.finfo(s.dtype).eps) & (
-        torch.arange(len(s), device=s.device) < C - 1
-    )
+    cutoff = max(float(s.max()) * max(scaled.shape) * EPS, _rounding(stats))
+    keep = (s > cutoff) & (torch.arange(len(s), device=s.device) < C - 1)
     if not bool(keep.any()):
         return float("inf")
     Vh, s = Vh[keep], s[keep]
@@ -58,10 +60,14 @@ def relative_variability(stats: ClassStats) -> float:
 def variance_ratio(stats: ClassStats) -> float:
     """Total within-class variance over total between-class variance, tr Sigma_W / tr Sigma_B.
 
-    Source: Jacot et al. 2024, NC1.   Chapter: collapse.
+    Infinite when all class means coincide.
+
+    Source: Jacot et al. 2025, NC1.   Chapter: collapse.
     """
-    between = (stats.priors * stats.centered_means.square().sum(1)).sum()
-    return float(stats.spread.sum() / stats.total_count / between)
+    between = float((stats.priors * stats.centered_means.square().sum(1)).sum())
+    if between <= _rounding(stats) ** 2:
+        return float("inf")
+    return float(stats.spread.sum() / stats.total_count) / between
 
 
 def distance_to_variance(stats: ClassStats) -> float:
@@ -76,6 +82,8 @@ def distance_to_variance(stats: ClassStats) -> float:
     variance = stats.spread / stats.counts
     first, second = _pairs(stats.num_classes)
     distance = (stats.means[first] - stats.means[second]).square().sum(1)
+    if bool((distance <= _rounding(stats) ** 2).any()):
+        return float("inf")
     return float(((variance[first] + variance[second]) / (2 * distance)).mean())
 
 
@@ -85,7 +93,7 @@ def condition_number(stats: ClassStats) -> float:
     The limit of a bias-free network is an orthogonal frame, not a simplex; on a simplex around
     the origin this number is infinite.
 
-    Source: Jacot et al. 2024, NC2.   Chapter: collapse.
+    Source: Jacot et al. 2025, NC2.   Chapter: collapse.
     """
     stats.require_every_class()
     s = torch.linalg.svdvals(stats.means)
@@ -118,14 +126,18 @@ def alignment(stats: ClassStats, head: Head) -> float:
 
     Jacot et al. average over samples; over class means it is the same once NC1 holds.
 
-    Source: after Jacot et al. 2024, NC3.   Chapter: collapse.
+    Source: after Jacot et al. 2025, NC3.   Chapter: collapse.
     """
     stats.require_every_class()
-    return float(torch.nn.functional.cosine_similarity(stats.means, head.weight, dim=1).mean())
+    M, W = stats.means, head.weight
+    return float(((M * W).sum(1) / (M.norm(dim=1) * W.norm(dim=1))).mean())
 
 
 def bias_residual(stats: ClassStats, head: Head) -> float:
-    """|W mu_G + b|: logits of the global mean. Under MSE it tends to 1/sqrt(C), not to zero.
+    """|W mu_G + b|: logits of the global mean.
+
+    Under MSE the best bias makes it |pi| as the ridge goes to 0, so 1/sqrt(C) for equal classes,
+    whether features collapse or not; it does not tend to zero.
 
     Source: Zhou et al. 2022, official code (NC4).   Chapter: collapse.
     """
@@ -180,11 +192,16 @@ def measure(stats: ClassStats, head: Head) -> dict[str, float]:
 
     Source: see each row.   Chapter: collapse.
     """
-    head.require_fits(stats)
+    require_pair(stats, head)
     if stats.num_classes < 2:
         raise ValueError(f"stats: expected at least 2 classes, got {stats.num_classes}")
     stats.require_every_class()
     return {name: metric(stats, head) for name, metric in METRICS.items()}
+
+
+def _rounding(stats: ClassStats) -> float:
+    """Distances between class means up to this size are made of rounding."""
+    return float(stats.means.norm()) * max(stats.means.shape) * EPS
 
 
 def _pairs(num_classes: int) -> tuple[Tensor, Tensor]:
@@ -224,7 +241,7 @@ _TABLE = (
            0.0, "simplex", ("stats",), _CENTERED,
            lambda stats, head: stats.num_classes * relative_variability(stats)),
     Metric("variance_ratio", "NC1", r"\mathrm{tr}\,\Sigma_W/\mathrm{tr}\,\Sigma_B",
-           "within-class over between-class variance", "Jacot et al. 2024, NC1",
+           "within-class over between-class variance", "Jacot et al. 2025, NC1",
            0.0, "simplex", ("stats",), _CENTERED, lambda stats, head: variance_ratio(stats)),
     Metric("distance_to_variance", "NC1",
            r"\underset{c\neq c'}{\mathrm{Ave}}\,(v_c+v_{c'})/(2\|\mu_c-\mu_{c'}\|^2)",
@@ -246,7 +263,7 @@ _TABLE = (
            lambda stats, head: gram_distance(head.weight - head.weight.mean(0))),
     Metric("condition_number", "NC2", r"\kappa(M)",
            "condition number of the uncentered class means",
-           "Jacot et al. 2024, NC2", 1.0, "orthogonal", ("stats",), (*_ALWAYS, "scale"),
+           "Jacot et al. 2025, NC2", 1.0, "orthogonal", ("stats",), (*_ALWAYS, "scale"),
            lambda stats, head: condition_number(stats)),
     Metric("duality_gap", "NC3", r"\|W/\|W\|_F-M'/\|M'\|_F\|_F^2",
            "distance between classifier and class means", f"{_PAPYAN}, Fig. 5",
@@ -256,7 +273,7 @@ _TABLE = (
            "distance of the centered mean logits from a simplex", "Zhou et al. 2022, App. A",
            0.0, "simplex", ("stats", "head"), _CENTERED, product_distance),
     Metric("alignment", "NC3", r"\mathrm{Ave}_c\cos(\mu_c,w_c)",
-           "cosine between class mean and classifier row", "after Jacot et al. 2024, NC3",
+           "cosine between class mean and classifier row", "after Jacot et al. 2025, NC3",
            1.0, "orthogonal", ("stats", "head"), (*_ALWAYS, "scale"), alignment),
     Metric("bias_residual", "NC4", r"\|W\mu_G+b\|", "logits of the global mean",
            "Zhou et al. 2022, official code", None, "simplex", ("stats", "head"), _ALWAYS,

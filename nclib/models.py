@@ -69,19 +69,19 @@ class Trunk:
         """Features (B, d) and logits (B, C) of a batch."""
         caught: list[tuple[Tensor, Tensor]] = []
 
-        def catch(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            caught.append((inputs[0], output))
+        def catch(layer: nn.Module, inputs: tuple, named: dict, output: Tensor) -> None:
+            caught.append((inputs[0] if inputs else named["input"], output))
 
-        handle = self.layer.register_forward_hook(catch)
+        handle = self.layer.register_forward_hook(catch, with_kwargs=True)
         try:
             logits = self.model(images)
         finally:
             handle.remove()
         if len(caught) != 1 or caught[0][1] is not logits:
+            found = f"{len(caught)} calls" if len(caught) != 1 else "a different output"
             raise ValueError(
-                f"model: expected its last linear layer, {self.name!r}, to give the output in one "
-                f"call, got {len(caught)} calls"
-                + ("" if len(caught) != 1 else " and a different output")
+                f"model: expected its output to be that of one call of its last linear layer, "
+                f"{self.name!r}, with nothing after it (no softmax, scale or dict), got {found}"
             )
         features = caught[0][0]
         if features.ndim != 2:

@@ -45,8 +45,9 @@ class RecordError(ValueError):
 class Run:
     """What was run, how it was set up, where, and how it ended.
 
-    ``ridge`` maps each reading of weight decay to {"value", "origin"}; ``seconds`` is wall time
-    of this process.  Chapter: decomposition-measured.
+    ``ridge`` maps each reading of weight decay to {"value", "origin"}; ``started`` is the first
+    start, ``seconds`` the wall time of the process that ended the run, and versions, commit and
+    device are that process's.  Chapter: decomposition-measured.
     """
 
     id: str
@@ -142,8 +143,12 @@ def set_torn_line_aside(path: Path | str) -> bool:
 def lock(path: Path | str) -> Iterator[None]:
     """Hold a run's file for one writer; a second process gets a RecordError, not a mixed file."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(path.name + ".lock"), "a") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path.with_name(path.name + ".lock"), "a")  # noqa: SIM115
+    except OSError as error:
+        raise RecordError(f"{path}: cannot write there: {error.strerror}") from error
+    with file:
         if not _try_lock(file.fileno()):
             raise RecordError(f"{path}: another process is writing this run")
         yield  # the operating system lets go when the file closes, also after a kill

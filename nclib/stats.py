@@ -46,20 +46,21 @@ class ClassStats:
         One pass in float64, each class shifted by its own first sample; classes may be absent.
         Non-finite features, wrong shapes and labels out of range are named in a ValueError.
         """
-        _check_sample(features, labels, num_classes)
+        check_sample(features, labels, num_classes)
         features, labels = features.detach(), labels.detach()
         if features.device.type == "mps":  # no float64 on Apple GPUs
             features, labels = features.cpu(), labels.cpu()
         counts = torch.bincount(labels, minlength=num_classes)
         origin = _first_samples(features, labels, counts)
-        sums, spread, scatter = _moments(features, labels, origin)
-        # No cancellation: a first sample that lies far out is itself part of the scatter, so what
-        # is subtracted here is at most n_c times what remains.
-        delta = sums / counts.clamp(min=1)[:, None]
-        weighted = counts[:, None] * delta
-        return cls(
-            counts, origin + delta, scatter - delta.T @ weighted, spread - (weighted * delta).sum(1)
-        )
+        means, spread, scatter, lost = _around(features, labels, counts, origin)
+        if bool((lost > 1e3 * spread).any()):
+            # A first sample far out costs digits across its direction: once more, from the means.
+            means, spread, scatter, _ = _around(features, labels, counts, means)
+        return cls(counts, means, scatter, spread)
+
+    def __radd__(self, other: object) -> ClassStats:
+        """Let sum() start from 0."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __add__(self, other: ClassStats) -> ClassStats:
         if not isinstance(other, ClassStats):
@@ -155,6 +156,19 @@ def _first_samples(features: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
     return torch.where((counts > 0)[:, None], features[first].double(), 0.0)
 
 
+def _around(
+    features: Tensor, labels: Tensor, counts: Tensor, origin: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Means (C, d), spread (C,), scatter (d, d) by one pass around origin (C, d), and what the
+    shift from there to the means took off the spread (C,)."""
+    sums, squares, moment = _moments(features, labels, origin)
+    delta = sums / counts.clamp(min=1)[:, None]
+    weighted = counts[:, None] * delta
+    lost = (weighted * delta).sum(1)
+    # Rounding can leave -0 or a hair less where a class is a single point.
+    return origin + delta, (squares - lost).clamp(min=0), moment - delta.T @ weighted, lost
+
+
 def _moments(features: Tensor, labels: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Sums (C, d), squared lengths (C,) and scatter (d, d) of h - origin, class by class.
 
@@ -181,7 +195,8 @@ def _add_by_class(total: Tensor, labels: Tensor, values: Tensor) -> None:
         total += torch.nn.functional.one_hot(labels, len(total)).to(values).T @ values
 
 
-def _check_sample(features: Tensor, labels: Tensor, num_classes: int) -> None:
+def check_sample(features: Tensor, labels: Tensor, num_classes: int) -> None:
+    """Raise an error in words unless these are features and labels of so many classes."""
     if not isinstance(features, Tensor) or not isinstance(labels, Tensor):
         raise TypeError(
             f"features, labels: expected two tensors, "
@@ -197,8 +212,8 @@ def _check_sample(features: Tensor, labels: Tensor, num_classes: int) -> None:
         )
     if labels.dtype != torch.int64:
         raise TypeError(f"labels: expected int64, got {labels.dtype}")
-    if num_classes < 1:
-        raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
+    if not isinstance(num_classes, int) or num_classes < 1:
+        raise ValueError(f"num_classes: expected a whole number >= 1, got {num_classes}")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
         raise ValueError(f"labels: expected values in 0..{num_classes - 1}, got {low}..{high}")

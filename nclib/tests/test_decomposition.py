@@ -144,3 +144,28 @@ def test_bad_input_is_refused_in_words():
         ValueError, match=r"head.weight: expected \(3, 4\) to match stats.means, got \(3, 5\)"
     ):
         decompose(sample.stats, other.head, 0.1)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 1e-3, 1.0])
+@pytest.mark.parametrize("factor", [1e4, 1e7, 1e9])
+def test_terms_add_up_for_features_of_very_different_sizes(factor, ridge):
+    """One feature far larger than the others is not a singular matrix."""
+    sample = random_sample(0, 3, 5, 20)
+    size = torch.tensor([factor, 1, 1, 1, 1], dtype=torch.float64)
+    sample = Sample(
+        sample.features * size, sample.labels, Head(sample.head.weight / size, sample.head.bias), 3
+    )
+    terms = decompose(sample.stats, sample.head, ridge)
+    assert terms.total == pytest.approx(sample_loss(sample, sample.head, ridge), rel=EXACT)
+
+
+@pytest.mark.parametrize("ridge", [2.5e-3, 1.0])
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+def test_terms_add_up_far_away_with_a_ridge(offset, ridge):
+    """The distance from zero does not enter the condition number of what is solved."""
+    sample = random_sample(0, 3, 5, 20, offset=offset)
+    head = Head(sample.head.weight / offset, sample.head.bias)
+    terms = decompose(sample.stats, head, ridge)
+    # What is left is the rounding of means and features themselves, 1e-16 of their distance.
+    assert terms.total == pytest.approx(regularized_mse(sample.stats, head, ridge), rel=TIGHT)
+    assert decompose(sample.stats, least_squares(sample.stats, ridge), ridge).perp == 0

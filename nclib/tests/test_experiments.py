@@ -192,6 +192,7 @@ def test_command_line(finished, tmp_path):
         (["show", "digits-convnet-ce"], "no such run, and none is published"),
         (["run", "mnist-convnet-mse"], "error: root: expected the folder"),
         (["run", "mnist-convnet-mse", "--root", "nowhere"], "not found"),
+        (["run", "synthetic-convnet-mse", "--device", "abacus"], "device: expected one that works"),
     ],
 )
 def test_the_command_says_errors_in_words(arguments, message, tmp_path, monkeypatch, capsys):
@@ -201,3 +202,51 @@ def test_the_command_says_errors_in_words(arguments, message, tmp_path, monkeypa
         main()
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_folder_in_the_way_is_said_in_words(tmp_path, monkeypatch, capsys):
+    """A file where the folder should be is an error in words, not a traceback."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(sys, "argv", ["nclib", "run", CELL.name, "--folder", f"{tmp_path}/file"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "error:" in capsys.readouterr().err
+
+
+def test_strange_and_damaged_records_do_not_hide_the_others(finished, tmp_path):
+    """`nclib list` names a file that is no cell, and a damaged one, and lists the rest."""
+    (tmp_path / "notes.jsonl").write_text("hello\n")
+    (tmp_path / "digits-convnet-mse.jsonl").write_text("hello\n")
+    output = CliRunner().invoke(app, ["list", "--folder", str(tmp_path)]).output
+    assert "not a record" in output and "damaged" in output and "synthetic-convnet-ce" in output
+
+
+@pytest.mark.parametrize("keep", [0, 1, 4])
+def test_a_checkpoint_ahead_of_its_rows_is_refused(finished, tmp_path, keep):
+    """With the record deleted or cut, a left-over checkpoint may not skip what was measured."""
+    path = tmp_path / f"{CELL.name}.jsonl"
+    lines = (finished[0] / path.name).read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:keep]))
+    path.with_suffix(".pt").write_bytes((finished[0] / f"{CELL.name}.pt").read_bytes())
+    with pytest.raises(RecordError, match="move the checkpoint away to train from the start"):
+        list(run(CELL, folder=tmp_path))
+    path.with_suffix(".pt").unlink()
+    assert list(run(CELL, folder=tmp_path)) == finished[1]
+
+
+def test_a_resumed_run_says_where_it_went_on(tmp_path, monkeypatch):
+    """The line that counts names the versions and device of the process that ended the run."""
+    leave_after(2, tmp_path)
+    path = tmp_path / f"{CELL.name}.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"device": "cpu', b'"device": "abacus'))
+    first = read(path)[0]
+    list(run(CELL, folder=tmp_path))
+    last = read(path)[0]
+    assert first.device.startswith("abacus") and last.device.startswith("cpu")
+    assert last.started == first.started
+
+
+def test_a_finished_run_is_read_from_where_nothing_can_be_written(finished, monkeypatch):
+    """Reading back takes no lock and leaves no file."""
+    monkeypatch.setattr(experiments, "lock", lambda path: pytest.fail("locked"))
+    assert list(run(CELL, folder=finished[0])) == finished[1]

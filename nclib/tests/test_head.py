@@ -187,3 +187,20 @@ def test_bad_input_is_refused_in_words():
         decide(sample.features, sample.labels, sample.head, sample.stats.means[:2])
     with pytest.raises(TypeError):
         least_squares(sample.stats)  # pyright: ignore[reportCallIssue]
+
+
+def test_decisions_refuse_what_statistics_refuse():
+    """NaN features or means, ignored labels and wrong types do not become a number."""
+    sample = random_sample(0, 3, 4, 5)
+    means, nan = sample.stats.means, torch.full((3, 4), float("nan")).double()
+    for features, labels, centers, message in (
+        (sample.features * float("nan"), sample.labels, means, "features: expected finite"),
+        (sample.features, sample.labels, nan, "means: expected finite values"),
+        (sample.features, sample.labels - 100, means, r"labels: expected values in 0\.\.2"),
+        (sample.features, sample.labels.double(), means, "labels: expected int64"),
+        (sample.features[:, :3], sample.labels, means, r"features: expected \(N, 4\)"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            decide(features, labels, sample.head, centers)
+    with pytest.raises(TypeError, match="weight: expected a tensor, got ndarray"):
+        Head(sample.head.weight.numpy(), sample.head.bias)  # pyright: ignore[reportArgumentType]

@@ -173,3 +173,25 @@ def test_bad_input_is_refused_in_words():
         ValueError, match=r"head.weight: expected \(3, 4\) to match stats.means, got \(3, 5\)"
     ):
         measure(sample.stats, other.head)
+
+
+@pytest.mark.parametrize("value", [0.1, 1.0, 1e3])
+@pytest.mark.parametrize("C", [2, 6, 7, 10])
+def test_dead_features_are_no_collapse(C, value):
+    """Features that are the same for every image separate nothing: NC1 is infinite, not 0."""
+    features = torch.full((20 * C, 8), value)
+    labels = torch.arange(C).repeat(20)
+    sample = Sample(features, labels, Head(torch.ones(C, 8), torch.zeros(C)), C)
+    for name in ("relative_variability", "variance_ratio", "distance_to_variance"):
+        assert METRICS[name](sample.stats, sample.head) == float("inf"), name
+
+
+def test_wrong_types_are_refused_in_words():
+    """A layer instead of a Head, or the two swapped, is said."""
+    sample = random_sample(0, 3, 4, 5)
+    with pytest.raises(
+        TypeError, match=r"head: expected Head, such as Head.of\(layer\), got Linear"
+    ):
+        measure(sample.stats, torch.nn.Linear(4, 3))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="stats: expected ClassStats, got Head"):
+        measure(sample.head, sample.stats)  # pyright: ignore[reportArgumentType]

@@ -76,8 +76,8 @@ class Twice(nn.Module):
     "model, shape, message",
     [
         (nn.Conv2d(1, 1, 1), (1, 1, 2, 2), "expected a linear layer at the end, Conv2d has none"),
-        (nn.Sequential(nn.Linear(4, 2), nn.Softmax(1)), (1, 4), "'0', to give .* different output"),
-        (Twice(), (1, 4), "'fc', to give the output in one call, got 2 calls"),
+        (nn.Sequential(nn.Linear(4, 2), nn.Softmax(1)), (1, 4), "'0', with nothing after it"),
+        (Twice(), (1, 4), "one call of its last linear layer, 'fc', .* got 2 calls"),
         (nn.Sequential(nn.Linear(4, 2)), (3, 5, 4), r"\(B, 4\) before '0', got \(3, 5, 4\)"),
     ],
 )  # fmt: skip
@@ -91,3 +91,18 @@ def test_unknown_network_is_refused_with_the_known_ones():
     """A misspelled name lists what there is."""
     with pytest.raises(ValueError, match=r"network: expected one of \['convnet'.*\], got 'convnt'"):
         build("convnt", num_classes=10, channels=1, seed=0)
+
+
+class ByName(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc(input=x)
+
+
+def test_a_head_called_by_name_is_found():
+    """fc(input=h) is as good as fc(h)."""
+    x = torch.ones(3, 4)
+    assert torch.equal(split(ByName())[0](x)[0], x)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import add
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -83,7 +80,8 @@ def test_digits_survive_collapse(batch, spread, offset):
     features = sample.features.float()
     means, scatter, _ = naive(features, sample.labels, 10)
     batches = zip(features.split(batch), sample.labels.split(batch), strict=True)
-    streamed = reduce(add, (ClassStats.of(h, y, 10) for h, y in batches))
+    streamed = sum(ClassStats.of(h, y, 10) for h, y in batches)
+    assert isinstance(streamed, ClassStats)
     assert close(streamed.scatter, scatter, TIGHT)
     whole = ClassStats(streamed.counts, means, scatter, streamed.spread)
     assert relative_variability(streamed) == pytest.approx(relative_variability(whole), rel=TIGHT)
@@ -138,7 +136,7 @@ nan[2, 1] = float("nan")
         (good, labels.int(), 2, "labels: expected int64, got torch.int32"),
         (good, labels, 1, r"labels: expected values in 0\.\.0, got 0\.\.1"),
         (good, labels - 100, 2, r"labels: expected values in 0\.\.1, got -100\.\.-99"),
-        (good, labels, 0, "num_classes: expected at least 1, got 0"),
+        (good, labels, 0, "num_classes: expected a whole number >= 1, got 0"),
         (nan, labels, 2, "NaN or infinity in 1 of 4 rows, first in row 2"),
         (good.numpy(), labels, 2, "features, labels: expected two tensors, got ndarray and Tensor"),
     ],
@@ -170,6 +168,8 @@ def test_an_outlier_that_comes_first_costs_no_digits(distance):
     # Also where the outlier is not: the other coordinates, and the other classes.
     assert close(stats.scatter[1:, 1:], scatter[1:, 1:], EXACT)
     assert torch.allclose(stats.spread, spread, rtol=EXACT)
+    # And nothing is left over across its direction, where the spread is a millionth of it.
+    assert float(torch.linalg.eigvalsh(stats.scatter[1:, 1:]).min()) > 0
 
 
 def test_features_are_left_alone():
