@@ -13,8 +13,6 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     # The kernel of this environment, not one of the same name in the home folder.
     "JUPYTER_PREFER_ENV_PATH": "1",
-    # tqdm, imported for a notebook, misses widgets that a book has no use for; only its words fail.
-    "PYTHONWARNINGS": "ignore:IProgress not found",
     # Else the debugger, which nobody asked for, complains in the log of every kernel.
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
