@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from nclib.records import Row, read
-from tests.tree import ROOT
+
+from .tree import ROOT
 
 
 @pytest.fixture(scope="module")
