@@ -98,8 +98,10 @@ def run(
     """
     path = Path(folder) / f"{cell.name}.jsonl"
     checkpoint = path.with_suffix(".pt")
-    if _is_over(cell, path):
-        yield from read(path)[1]
+    stored = _stored(cell, path)
+    if stored is not None and stored[0].status != "running":
+        # Only read, so that this works in a folder that cannot be written, too.
+        yield from stored[1]
         return
     with lock(path):
         set_torn_line_aside(path)
@@ -163,13 +165,12 @@ def _look(training: Training, splits: dict[str, ImageSet]) -> Iterator[Observati
     """Both splits through the network in eval mode; test decisions use the training means."""
     means: Tensor | None = None
     for split_, images in splits.items():
-        features, logits = _features(training.model, images)
+        features, logits, head = _features(training.model, images)
         if not bool(torch.isfinite(features).all()):
             raise DivergedError(f"features are no longer finite in epoch {training.epoch}")
         labels = images.labels
         stats = ClassStats.of(features, labels, images.num_classes)
         means = stats.means if means is None else means
-        head = split(training.model)[1]
         yield Observation(
             training.epoch, split_, features, labels, stats, head,
             decide(features, labels, head, means),
@@ -178,18 +179,22 @@ def _look(training: Training, splits: dict[str, ImageSet]) -> Iterator[Observati
 
 
 @torch.no_grad()
-def _features(model: nn.Module, images: ImageSet) -> tuple[Tensor, Tensor]:
-    """Features (N, d) and logits (N, C) of a whole set. Never from the training pass: batch
-    statistics put a floor under the within-class spread."""
+def _features(model: nn.Module, images: ImageSet) -> tuple[Tensor, Tensor, Head]:
+    """Features (N, d) and logits (N, C) of a whole set, and the head.
+
+    Never from the training pass: batch statistics put a floor under the within-class spread.
+    """
     model.eval()
-    trunk, _ = split(model)
+    trunk, head = split(model)
     index = torch.arange(len(images), device=images.images.device)
     pairs = [trunk(images.batch(part)) for part in index.split(MEASURE_BATCH)]
-    return torch.cat([h for h, _ in pairs]), torch.cat([z for _, z in pairs])
+    return torch.cat([h for h, _ in pairs]), torch.cat([z for _, z in pairs]), head
 
 
-def _stored(cell: Cell, path: Path) -> tuple[Run, list[Row]]:
-    """The record of this very cell, or a RecordError that says whose it is."""
+def _stored(cell: Cell, path: Path) -> tuple[Run, list[Row]] | None:
+    """The record of this very cell, None where there is none yet, an error if it is another's."""
+    if not path.is_file() or not path.stat().st_size:
+        return None
     record, rows = read(path)
     recipe = asdict(recipe_of(cell))
     if (record.cell, record.recipe) != (asdict(cell), recipe):
@@ -200,22 +205,16 @@ def _stored(cell: Cell, path: Path) -> tuple[Run, list[Row]]:
     return record, rows
 
 
-def _is_over(cell: Cell, path: Path) -> bool:
-    """Whether the run is finished or diverged: then it is only read, also from a folder that
-    cannot be written."""
-    return path.is_file() and path.stat().st_size > 0 and _stored(cell, path)[0].status != "running"
-
-
 def _begin(cell: Cell, path: Path, device: str) -> tuple[Run, list[Row]]:
     """A new run line, and the rows that are there; how and where it goes on is said anew."""
     record = Run(
         id=cell.name, cell=asdict(cell), recipe=asdict(recipe_of(cell)), ridge=ridges_of(cell),
         **provenance(), device=_name_of(device), precision="float32", status="running",
     )  # fmt: skip
-    if not path.is_file() or not path.stat().st_size:
+    stored = _stored(cell, path)
+    if stored is None:
         return record, []
-    before, rows = _stored(cell, path)
-    return replace(record, started=before.started), rows
+    return replace(record, started=stored[0].started), stored[1]
 
 
 def _require_no_gap(cell: Cell, known: set[tuple[int, str]], epoch: int, path: Path) -> None:

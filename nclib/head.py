@@ -27,9 +27,7 @@ class Head:
 
     def __post_init__(self) -> None:
         for name in ("weight", "bias"):
-            if not isinstance(getattr(self, name), Tensor):
-                kind = type(getattr(self, name)).__name__
-                raise TypeError(f"{name}: expected a tensor, got {kind}")
+            object.__setattr__(self, name, _finite_double(name, getattr(self, name)))
         if self.weight.ndim != 2:
             raise ValueError(f"weight: expected (C, d), got {tuple(self.weight.shape)}")
         if self.bias.shape != self.weight.shape[:1]:
@@ -37,12 +35,6 @@ class Head:
                 f"bias: expected ({len(self.weight)},) to match weight, "
                 f"got {tuple(self.bias.shape)}"
             )
-        for name in ("weight", "bias"):
-            value = getattr(self, name).detach()
-            if not bool(torch.isfinite(value).all()):
-                raise ValueError(f"{name}: expected finite values, got NaN or infinity")
-            value = value.cpu() if value.device.type == "mps" else value
-            object.__setattr__(self, name, value.double())
 
     @classmethod
     def of(cls, layer: nn.Linear) -> Head:
@@ -79,6 +71,16 @@ class Head:
                 f"head.weight: expected {tuple(stats.means.shape)} to match stats.means, "
                 f"got {tuple(self.weight.shape)}"
             )
+
+
+def _finite_double(name: str, value: Tensor) -> Tensor:
+    """A detached float64 copy of the value, or an error that names it."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a tensor, got {type(value).__name__}")
+    if not bool(torch.isfinite(value).all()):
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+    value = value.detach()
+    return (value.cpu() if value.device.type == "mps" else value).double()
 
 
 def ridge_from_weight_decay(weight_decay: float, num_classes: int, reduction: str) -> float:

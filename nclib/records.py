@@ -145,7 +145,7 @@ def lock(path: Path | str) -> Iterator[None]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path.with_name(path.name + ".lock"), "a")  # noqa: SIM115
+        file = open(path.with_name(path.name + ".lock"), "a")
     except OSError as error:
         raise RecordError(f"{path}: cannot write there: {error.strerror}") from error
     with file:

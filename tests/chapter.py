@@ -12,6 +12,17 @@ import jupytext
 
 import nclib
 
+HEAD = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+"""  # what every chapter with code begins with
 LONGEST_CELL = 15  # a longer one is a function waiting for the library
 GUESTS = {"torch", "numpy", "sympy", "matplotlib", "myst_nb"} | set(sys.stdlib_module_names)
 HIDING = {"remove-cell", "remove-input", "remove-output"}  # these cells vanish from notebooks

@@ -12,23 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from .chapter import HEAD
 from .tree import ROOT, make, make_html
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 library_cache = importlib.import_module("library_cache")
 edition = importlib.import_module("edition")
 
-PAGE = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
+PAGE = """
 # One page
 
 {prose}
@@ -59,7 +50,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def write(root: Path, prose: str = "Fine.", code: str = "1 + 1") -> None:
-    (root / "book" / "index.md").write_text(PAGE.format(prose=prose, code=code))
+    (root / "book" / "index.md").write_text(HEAD + PAGE.format(prose=prose, code=code))
 
 
 def front_door(root: Path) -> Path:

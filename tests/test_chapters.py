@@ -8,6 +8,7 @@ import pytest
 
 from .chapter import (
     EXERCISE,
+    HEAD,
     HIDING,
     cell_tags,
     code_cells,
@@ -63,17 +64,6 @@ def test_built_chapter_shows_its_exercises(path: Path, html: Path) -> None:
 
 
 # The checks can fail. ---------------------------------------------------------------------------
-
-HEAD = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  name: python3
----
-"""
 
 
 def chapter(code: str, options: str = "") -> str:

@@ -11,7 +11,7 @@ from .algebra import SquaredNorm
 from .least_squares import extended_loss, proposition_1
 from .proof import Given, Proof, Step
 from .samples import FRACTIONS, FRACTIONS_HEAD, FREE, FREE_HEAD
-from .symbols import B, C, D, E, Ht, Mt, N, Pi, S, Swt, Wt, Wt_LS, Y, Zt, d, ridge
+from .symbols import HALF, B, C, D, E, Ht, Mt, N, Pi, S, Swt, Wt, Wt_LS, Y, Zt, d, ridge
 from .unextended import appendix_c1, bias_eliminated
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "theorem_2",
 ]
 
-HALF = sp.Rational(1, 2)
 SCOPE = "any number of samples (rows), classes and features; the last two steps entry by entry"
 
 

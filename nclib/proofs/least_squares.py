@@ -11,6 +11,7 @@ from .algebra import SquaredNorm
 from .proof import Given, Proof, Step
 from .samples import FREE, FREE_HEAD
 from .symbols import (
+    HALF,
     A,
     C,
     Ht,
@@ -32,8 +33,6 @@ from .symbols import (
 )
 
 __all__ = ["extended_loss", "proposition_1"]
-
-HALF = sp.Rational(1, 2)
 
 
 def extended_loss(weights: Any) -> Any:

@@ -172,16 +172,16 @@ class _Printer(LatexPrinter):
     def __init__(self) -> None:
         super().__init__({"long_frac_ratio": 1})
 
-    def _print_Transpose(self, expr: Any) -> str:  # noqa: N802
+    def _print_Transpose(self, expr: Any) -> str:
         return super()._print_Transpose(expr).removesuffix("^{T}") + r"^{\top}"
 
-    def _print_Identity(self, expr: Any) -> str:  # noqa: N802
+    def _print_Identity(self, expr: Any) -> str:
         return "I"
 
-    def _print_Add(self, expr: Any, order: str | None = None) -> str:  # noqa: N802
+    def _print_Add(self, expr: Any, order: str | None = None) -> str:
         return " ".join(self.terms(expr))
 
-    _print_MatAdd = _print_Add  # noqa: N815
+    _print_MatAdd = _print_Add
 
     def terms(self, expr: Any) -> list[str]:
         """The terms of a sum, or of a differentiated sum, each after the first with its sign."""

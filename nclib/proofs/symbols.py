@@ -7,6 +7,7 @@ import sympy as sp
 from .algebra import SymmetricSymbol
 
 N, C, d = sp.symbols("N C d", positive=True, integer=True)
+HALF = sp.Rational(1, 2)
 ridge = sp.Symbol(r"\lambda", nonnegative=True)
 
 H = sp.MatrixSymbol("H", N, d)  # features
@@ -22,10 +23,10 @@ Pi = SymmetricSymbol(r"\Pi", C, C)  # diag(pi)
 Sw = SymmetricSymbol(r"\Sigma_{W}", d, d)
 St = SymmetricSymbol(r"\Sigma_{T}", d, d)
 K = SymmetricSymbol("K", d, d)  # what the bias-free weight solves with
-one_N = sp.MatrixSymbol(r"\mathbf{1}_N", N, 1)  # noqa: N816
-one_C = sp.MatrixSymbol(r"\mathbf{1}_C", C, 1)  # noqa: N816
+one_N = sp.MatrixSymbol(r"\mathbf{1}_N", N, 1)
+one_C = sp.MatrixSymbol(r"\mathbf{1}_C", C, 1)
 W_LS = sp.MatrixSymbol(r"W_{\mathrm{LS}}", C, d)
-b_LS = sp.MatrixSymbol(r"b_{\mathrm{LS}}", C, 1)  # noqa: N816
+b_LS = sp.MatrixSymbol(r"b_{\mathrm{LS}}", C, 1)
 F = sp.MatrixSymbol("F", N, C)  # predictions
 Fc = sp.MatrixSymbol(r"\bar{F}", C, C)  # predictions at the class means
 Bc = sp.MatrixSymbol(r"\bar{B}", C, C)  # errors of the best head at the class means, centered

@@ -11,6 +11,7 @@ from .algebra import SquaredNorm
 from .proof import Given, Proof, Step
 from .samples import FRACTIONS, FRACTIONS_HEAD, FREE, Samples
 from .symbols import (
+    HALF,
     W_LS,
     Bc,
     C,
@@ -39,8 +40,6 @@ from .symbols import (
 )
 
 __all__ = ["appendix_c1", "bias_eliminated"]
-
-HALF = sp.Rational(1, 2)
 
 
 @cache

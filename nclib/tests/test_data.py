@@ -299,6 +299,12 @@ def test_tables_cover_all_names() -> None:
 # The real files, where they are
 
 
+needs_real_files = pytest.mark.skipif(
+    not REAL.is_dir(), reason="needs the real MNIST files in NCLIB_DATA or ../shared/data"
+)
+
+
+@needs_real_files
 @pytest.mark.parametrize(
     ("name", "counts"),
     [
@@ -308,8 +314,6 @@ def test_tables_cover_all_names() -> None:
 )
 def test_real_train_set(name: str, counts: list[int]) -> None:
     """The published files have the published class counts, mean and standard deviation."""
-    if not REAL.is_dir():
-        pytest.skip(f"needs the real {name} files in NCLIB_DATA or ../shared/data")
     images = load(name, split="train", root=REAL)
     mean, std = pixel_moments(images.images)
     assert images.counts.tolist() == counts
@@ -319,11 +323,10 @@ def test_real_train_set(name: str, counts: list[int]) -> None:
         assert images.balanced(per_class, seed=0).counts.tolist() == [per_class] * 10
 
 
+@needs_real_files
 @pytest.mark.parametrize("name", ["mnist", "fashionmnist"])
 def test_real_test_set(name: str) -> None:
     """The published test part holds 10,000 images of all ten classes."""
-    if not REAL.is_dir():
-        pytest.skip(f"needs the real {name} files in NCLIB_DATA or ../shared/data")
     images = load(name, split="test", root=REAL)
     assert len(images) == 10_000
     assert int(images.counts.min()) > 800

@@ -152,8 +152,8 @@ def test_measured_in_eval_mode():
     images = experiments._images(CELL, "train", None, False)
     model = experiments.build("convnet", num_classes=10, channels=1, seed=0)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    whole, _ = experiments._features(model, images)
-    part, _ = experiments._features(model, images.subset(torch.arange(7)))
+    whole, *_ = experiments._features(model, images)
+    part, *_ = experiments._features(model, images.subset(torch.arange(7)))
     assert torch.allclose(part, whole[:7], rtol=SINGLE, atol=SINGLE)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 

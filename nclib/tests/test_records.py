@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import multiprocessing
@@ -146,12 +147,24 @@ def test_what_cannot_be_read_or_written_is_said_in_words(tmp_path):
         read(tmp_path / "b.jsonl")
 
 
-def test_a_full_disk_is_said_in_words():
-    """Where the system has a full device, appending to it names it."""
-    if not os.path.exists("/dev/full"):
-        pytest.skip("no /dev/full on this system")
-    with pytest.raises(RecordError, match="/dev/full: cannot append a record: No space left"):
-        append("/dev/full", ROW)
+def test_a_full_disk_is_said_in_words_and_tears_one_line_at_most(tmp_path, monkeypatch):
+    """A disk that takes a part and refuses the rest: the file is named, whole records stay."""
+    path, write = tmp_path / "a.jsonl", os.write
+    append(path, RUN)
+
+    def nearly_full(descriptor: int, data: bytes) -> int:
+        if len(data) < 50:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data[:-40])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", nearly_full)
+        with pytest.raises(RecordError, match="a.jsonl: cannot append a record: No space left"):
+            append(path, ROW)
+    assert read(path) == (RUN, [])
+    assert set_torn_line_aside(path)
+    append(path, ROW)
+    assert read(path) == (RUN, [ROW])
 
 
 def _hold(path, started, done):
