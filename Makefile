@@ -12,9 +12,6 @@ BIN ?= $(VENV)/bin
 KEY := $(shell { cat requirements.txt pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
 INSTALLED := $(VENV)/.installed-$(KEY)
 
-# The networks here are too small for several threads: on a busy machine two are ten times slower.
-export OMP_NUM_THREADS ?= 1
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help book html test lint clean

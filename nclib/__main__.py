@@ -93,10 +93,8 @@ def main() -> None:
     """Entry point: errors that have words of their own are printed as such, without a traceback."""
     try:
         app()
-    except (
-        ValueError,
-        OSError,
-    ) as error:  # RecordError, DataError, CheckpointError are ValueErrors
+    # RecordError, DataError and CheckpointError are ValueErrors.
+    except (ValueError, OSError) as error:
         errors.print("[bold red]error:[/]", escape(str(error)))
         raise SystemExit(2) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -123,18 +124,18 @@ def least_squares(stats: ClassStats, ridge: float) -> Head:
     covariance = stats.total
     covariance.diagonal().add_(ridge)
     right = pi[:, None] * stats.centered_means  # (C, d)
+    divide = _division_by(covariance, definite=ridge > 0)
     if ridge == 0:
-        weight = _solve_symmetric(covariance, right.T, definite=False).T
+        weight = divide(right)
         return Head(weight, pi - weight @ mean)
-    solved = _solve_symmetric(covariance, torch.cat([right, mean[None]]).T, definite=True).T
     # The rank-one part of the mean by hand (Sherman & Morrison): in the matrix it would square
     # the distance of the features from zero into its condition number.
-    weight, u = solved[:-1], solved[-1]
+    u = divide(mean[None])[0]
     scale = shrink / (1 + shrink * float(mean @ u))
-    weight = weight + scale * torch.outer(pi - right @ u, u)
+    weight = divide(right) + scale * torch.outer(pi - right @ u, u)
     for _ in range(2):  # refined: a small ridge on a singular covariance costs half the digits
         error = right - weight @ covariance + shrink * torch.outer(pi - weight @ mean, mean)
-        step = _solve_symmetric(covariance, error.T, definite=True).T
+        step = divide(error)
         weight = weight + step - scale * torch.outer(step @ mean, u)
     return Head(weight, (pi - weight @ mean) / (1 + ridge))
 
@@ -154,8 +155,11 @@ def require_pair(stats: ClassStats, head: Head) -> None:
     head.require_fits(stats)
 
 
-def _solve_symmetric(matrix: Tensor, right: Tensor, *, definite: bool) -> Tensor:
-    """X with matrix X = right, matrix (d, d) positive semi-definite; the shortest if singular."""
+def _division_by(matrix: Tensor, *, definite: bool) -> Callable[[Tensor], Tensor]:
+    """rows -> rows matrix^-1, factored once; matrix (d, d) is positive semi-definite.
+
+    Where it is singular and not said to be definite, the shortest rows, by the pseudo-inverse.
+    """
     size = matrix.diagonal().sqrt()
     size = torch.where(size > 0, size, 1.0)
     # To unit diagonal first: features of very different sizes are not a singular matrix.
@@ -163,11 +167,11 @@ def _solve_symmetric(matrix: Tensor, right: Tensor, *, definite: bool) -> Tensor
     pivots = factor.diagonal()
     # Near-singular: Cholesky would still answer, with noise along the directions without spread.
     if not bool(failed) and (definite or bool(pivots.min() > 1e-6 * pivots.max())):
-        return torch.cholesky_solve(right / size[:, None], factor) / size[:, None]
+        return lambda rows: torch.cholesky_solve((rows / size).T, factor).T / size
     values, vectors = torch.linalg.eigh(matrix)
     cutoff = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
     inverse = torch.where(values > cutoff, 1 / values, 0.0)
-    return vectors @ (inverse[:, None] * (vectors.T @ right))
+    return lambda rows: ((rows @ vectors) * inverse) @ vectors.T
 
 
 @dataclass(frozen=True)
