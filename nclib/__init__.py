@@ -8,8 +8,12 @@ metrics         every NC1-NC4 measurement, METRICS
 data, models    image sets as tensors; networks, split into trunk and head
 training, cells, experiments, records
                 recipes, the grid, runs that resume, the rows they leave
+theory          the four papers' mathematics in numbers, and ours
 proofs          the same mathematics in SymPy
-figures         rows -> Axes
+evidence, ledger
+                every numbered claim, and what it is checked by
+figures, explorers
+                rows and theory as pictures, still and to play with
 """
 
 from importlib import import_module
@@ -24,7 +28,21 @@ from .simplex import centering, simplex_etf
 from .stats import ClassStats
 
 if TYPE_CHECKING:
-    from . import cells, data, experiments, figures, models, proofs, training
+    from . import (
+        cells,
+        data,
+        evidence,
+        experiments,
+        explorers,
+        figures,
+        ledger,
+        miniatures,
+        models,
+        proofs,
+        theory,
+        training,
+        wide_networks,
+    )
     from .cells import CELLS, Cell
     from .data import ImageSet
     from .experiments import observe, published, run
@@ -45,7 +63,21 @@ _LATER = {
     "Recipe": "training",
     "fit": "training",
 }
-_MODULES = ("cells", "data", "experiments", "figures", "models", "proofs", "training")
+_MODULES = (
+    "cells",
+    "data",
+    "evidence",
+    "experiments",
+    "explorers",
+    "figures",
+    "ledger",
+    "miniatures",
+    "models",
+    "proofs",
+    "theory",
+    "training",
+    "wide_networks",
+)
 
 __all__ = [
     "CELLS",
@@ -67,11 +99,15 @@ __all__ = [
     "data",
     "decide",
     "decompose",
+    "evidence",
     "experiments",
+    "explorers",
     "figures",
     "fit",
     "least_squares",
+    "ledger",
     "measure",
+    "miniatures",
     "models",
     "observe",
     "proofs",
@@ -81,7 +117,9 @@ __all__ = [
     "run",
     "simplex_etf",
     "split",
+    "theory",
     "training",
+    "wide_networks",
 ]
 
 

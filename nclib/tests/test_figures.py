@@ -14,6 +14,7 @@ from matplotlib.colors import same_color
 from matplotlib.mathtext import MathTextParser
 
 from nclib import METRICS, Row, figures
+from nclib.figures import runs
 from nclib.palette import COLORS, MARKERS, PANELS, TERMS, shade
 from nclib.portrait import Portrait
 
@@ -300,13 +301,13 @@ def test_portrait_keeps_its_frame():
 
 def test_a_notebooks_interactive_mode_survives_its_first_figure(monkeypatch):
     """What a backend switches on while the first figure is opened stays on afterwards."""
-    opened = figures._new_figure
+    opened = runs.new_figure
 
     def as_in_a_notebook(*args: Any, **kwargs: Any) -> Any:
         matplotlib.rcParams["interactive"] = True
         return opened(*args, **kwargs)
 
-    monkeypatch.setattr(figures, "_new_figure", as_in_a_notebook)
+    monkeypatch.setattr(runs, "new_figure", as_in_a_notebook)
     monkeypatch.setitem(matplotlib.rcParams, "interactive", False)
     figures.plot_terms(ROWS, ridge="consistent")
     assert matplotlib.rcParams["interactive"]

@@ -16,14 +16,15 @@ import nclib
 
 PACKAGE = Path(nclib.__file__).parent
 FLOORS = {
-    "simplex": 0, "records": 0, "files": 0, "notation": 0, "palette": 0,
+    "simplex": 0, "records": 0, "files": 0, "notation": 0, "palette": 0, "root": 0,
     "stats": 1, "data": 1,
     "head": 2,
     "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3,
-    "proofs": 4, "training": 4, "series": 4,
-    "cells": 5, "figures": 5,
-    "experiments": 6,
-    "__main__": 7,
+    "proofs": 4, "training": 4, "series": 4, "theory": 4,
+    "cells": 5, "miniatures": 5, "wide_networks": 5,
+    "experiments": 6, "evidence": 6, "explorers": 6, "figures": 6,
+    "ledger": 7,
+    "__main__": 8,
 }  # fmt: skip
 ONLY_IN = {
     "torchvision": {"data", "files", "models"},

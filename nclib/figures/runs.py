@@ -1,34 +1,26 @@
-"""Rows and class statistics as pictures.
-
-Functions of rows take those of one run, stored or live. ``ax=None`` opens a new figure. Global
-settings stay as they are, and no title is baked in: what a picture shows, its caption says.
-Zeros leave gaps on logarithmic axes, and so does what is not finite.
-"""
+"""Rows of one run, stored or live, and class statistics as pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator
 from matplotlib.transforms import ScaledTranslation
 from mpl_toolkits.mplot3d import Axes3D
 from torch import Tensor
 
-from .head import Head
-from .metrics import METRICS
-from .palette import COLORS, KEY, MARKERS, PANELS, TERMS, ZERO_ERROR, look, shade, style
-from .portrait import Portrait
-from .records import Row
-from .series import Series
-from .stats import ClassStats
+from ..head import Head
+from ..metrics import METRICS
+from ..palette import COLORS, KEY, MARKERS, PANELS, TERMS, ZERO_ERROR, look, shade
+from ..portrait import Portrait
+from ..records import Row
+from ..series import Series
+from ..stats import ClassStats
+from .canvas import label_ticks, new_figure, styled
 
-__all__ = ["COLORS", "nc_panel", "overview", "plot_metric", "plot_terms", "portrait", "style"]
+__all__ = ["nc_panel", "overview", "plot_metric", "plot_terms", "portrait"]
 
 POINTS = 150  # features drawn per class: enough for a cloud, few enough for a small SVG
 
@@ -45,8 +37,8 @@ def plot_terms(
     """
     series = Series.of(rows, split)
     terms = series.terms(ridge)
-    with _styled():
-        ax = ax or _new_figure(6.0, 4.2).add_subplot()
+    with styled():
+        ax = ax or new_figure(6.0, 4.2).add_subplot()
         for name, line in TERMS.items():
             ax.plot(series.epochs, terms[name], color=COLORS[name], **line)
         _scale(ax, series, sum(terms.values(), []))
@@ -70,8 +62,8 @@ def plot_metric(
     """
     series = Series.of(rows, split)
     columns = series.metrics([names] if isinstance(names, str) else names)
-    with _styled():
-        ax = ax or _new_figure(6.0, 4.2).add_subplot()
+    with styled():
+        ax = ax or new_figure(6.0, 4.2).add_subplot()
         _draw_metrics(ax, series, columns)
         ax.set(xlabel="epoch", ylabel="" if len(columns) > 1 else _symbol(next(iter(columns))))
         if len(columns) > 1:
@@ -88,8 +80,8 @@ def nc_panel(rows: Sequence[Row], *, split: str = "train") -> Figure:
     Source: Papyan, Han & Donoho 2020, Figs. 2-7.   Chapter: collapse.
     """
     series = Series.of(rows, split)
-    with _styled():
-        figure = _new_figure(6.0, 7.6)
+    with styled():
+        figure = new_figure(6.0, 7.6)
         _fill_panel(figure, series, Series.tested(rows, split))
     return figure
 
@@ -102,8 +94,8 @@ def overview(rows: Sequence[Row]) -> Figure:
     """
     splits = sorted({row.split for row in rows}, key=lambda split: (split != "train", split))
     series = Series.of(rows, splits[0] if splits else "train")
-    with _styled():
-        figure = _new_figure(11.5 if series.ridges else 6.0, 8.2)
+    with styled():
+        figure = new_figure(11.5 if series.ridges else 6.0, 8.2)
         figure.suptitle(series.run)
         right: Figure | SubFigure = figure
         if series.ridges:
@@ -135,7 +127,7 @@ def portrait(
     Source: Papyan, Han & Donoho 2020, Fig. 1.   Chapter: collapse.
     """
     seen = Portrait.of(stats, head, features, labels, classes=classes, frame=frame)
-    with _styled():
+    with styled():
         space = _space(ax)
         for k in range(3):
             _draw_class(space, seen, k)
@@ -150,7 +142,7 @@ def portrait(
 def _space(ax: Axes | None) -> Axes3D:
     """Empty space, without axes: only the simplex gives directions and lengths a meaning."""
     zoom = 1.2 if ax else 1.75  # 3-D axes are square: in a wide figure the picture outgrows them
-    ax = ax or _new_figure(6.0, 3.8, layout=None).add_axes((0, 0.01, 1, 1), projection="3d")
+    ax = ax or new_figure(6.0, 3.8, layout=None).add_axes((0, 0.01, 1, 1), projection="3d")
     if not isinstance(ax, Axes3D):
         raise TypeError(f'ax: expected 3-D axes (projection="3d"), got {type(ax).__name__}')
     ax.set_axis_off()
@@ -222,43 +214,13 @@ def _scale(ax: Axes, series: Series, values: Sequence[float]) -> None:
     """Logarithmic axes where something is positive, a decade high at least; the zero-error line."""
     if max(series.epochs) > 0:
         ax.set_xscale("log", nonpositive="mask")
-        _label_ticks(ax.xaxis, widest=1000)
+        label_ticks(ax.xaxis, widest=1000)
     if any(0 < value < float("inf") for value in values):
         ax.set_yscale("log", nonpositive="mask")
         low, high = ax.get_ylim()
         if high < 10 * low:
             middle = (low * high) ** 0.5
             ax.set_ylim(middle / 10**0.5, middle * 10**0.5, auto=True)
-        _label_ticks(ax.yaxis, widest=100)
+        label_ticks(ax.yaxis, widest=100)
     if series.zero_error_epoch is not None:
         ax.axvline(series.zero_error_epoch, zorder=1, **ZERO_ERROR)
-
-
-def _label_ticks(axis: Axis, widest: float) -> None:
-    """Plain numbers at 1 and 3 of each decade, or more where the axis is short."""
-    low, high = axis.get_view_interval()
-    if high <= widest * low:
-        axis.set_major_locator(LogLocator(subs=(1, 3) if high > 8 * low else (1, 2, 3, 5)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("")
-
-
-@contextmanager
-def _styled() -> Iterator[None]:
-    """The book's style for a while.
-
-    Not rc_context: it restores *all* settings, and a notebook's first figure turns the interactive
-    mode on inside of it; every later figure of that notebook would then silently not be shown.
-    """
-    before = {name: rcParams[name] for name in style()}
-    rcParams.update(style())
-    try:
-        yield
-    finally:
-        rcParams.update(before)
-
-
-def _new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
-    from matplotlib import pyplot as plt
-
-    return plt.figure(figsize=(width, height), layout=layout)

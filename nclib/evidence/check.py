@@ -1,0 +1,30 @@
+"""One measured error beside the bar it must stay under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Check"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was compared, how far apart it was, and how far it may be.
+
+    Inequalities fit too: the error of "a <= b" is the largest a - b seen, its bar 0.
+    Chapter: ledger.
+
+    >>> Check("one third, summed three times, against one", 0.0, 1e-12).holds
+    True
+    >>> Check("a comparison that came out undefined", float("nan"), 1.0).holds
+    False
+    """
+
+    says: str
+    error: float
+    bar: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the error stays under its bar; an undefined error does not."""
+        return self.error <= self.bar

@@ -1,0 +1,1 @@
+"""Pictures to play with: plain pages of their own, without a network."""

@@ -1,0 +1,77 @@
+"""A numbered claim, and what came of checking it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ..evidence import Check
+from ..proofs.proof import Proof
+
+__all__ = ["KINDS", "Claim", "Verdict", "check"]
+
+KINDS = ("symbolic", "numeric", "measured")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A numbered statement, equation or figure of a paper, or one of ours.
+
+    ``id`` is paper and number, as han:thm1; ``evidence`` are functions without arguments, each
+    giving a Proof or a Check; ``kind`` is that of the strongest evidence: symbolic (SymPy),
+    numeric (random instances against a naive twin), measured (trained networks). A claim without
+    evidence is open, and ``open`` says what is missing; a claim may have evidence for a part and
+    still leave something open. ``ours`` marks what we derived ourselves.
+
+    Chapter: ledger.
+    """
+
+    id: str
+    statement: str
+    source: str
+    chapter: str
+    kind: str
+    evidence: tuple[Callable[[], Proof | Check], ...] = ()
+    open: str = ""
+    ours: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind: expected one of {KINDS}, got {self.kind!r} in {self.id}")
+        if not self.evidence and not self.open:
+            raise ValueError(f"open: expected a word on what is missing, {self.id} has no evidence")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim after its check: holds, fails or open, with what was seen.
+
+    ``error`` is the text of an exception that ended the check, else empty.   Chapter: ledger.
+    """
+
+    claim: Claim
+    seen: tuple[Proof | Check, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+    status: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        held = not self.error and all(found.holds for found in self.seen)
+        status = "fails" if not held else "holds" if self.seen else "open"
+        object.__setattr__(self, "status", status)
+
+
+def check(claims: Iterable[Claim]) -> Iterator[Verdict]:
+    """Check each claim in turn; an exception in its evidence is a failure with words.
+
+    Chapter: ledger.
+    """
+    for claim in claims:
+        started = time.perf_counter()
+        seen, error = [], ""
+        try:
+            seen += [function() for function in claim.evidence]
+        except Exception as problem:  # whatever it is, the other claims are still checked
+            error = f"{type(problem).__name__}: {problem}"
+        yield Verdict(claim, tuple(seen), time.perf_counter() - started, error)

@@ -1,0 +1,1 @@
+"""Small trainings on digits, in full batches, with any optimizer."""

@@ -1,0 +1,10 @@
+"""The four papers' mathematics in numbers: no networks, no data, no plots.
+
+central_path    Han, Papyan & Donoho: the SNR matrix and the projected flow
+free_features   features that move freely: brute-force gradients and simulated flows
+two_speeds      our family between the projected and the plain flow
+unconstrained   Mixon, Parshall & Pi: strong collapse
+landscape       Zhou et al.: minimizers for every bias decay, dimension and rescaling
+rescaled        the rescaled squared loss around a collapsed classifier
+deep_head       Jacot et al.: balanced linear heads and their bounds
+"""
