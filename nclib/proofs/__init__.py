@@ -2,11 +2,37 @@
 
     proof           Proof, Step, Given
     decomposition   Proposition 1, Theorems 1 and 2, Appendix C.1 of Han, Papyan & Donoho 2022
+    central_path    their central path: invariance, SNR, the flow and its limits
+    two_speeds      our family between the projected and the plain flow
+    unconstrained   Mixon, Parshall & Pi 2022
+    landscape       Zhou et al. 2022
+    deep_head       Jacot et al. 2025
 
 A proof displays in a notebook with its equations; ``proof.holds`` says whether all steps do.
 """
 
-from . import decomposition
+from . import central_path, decomposition, deep_head, landscape, two_speeds, unconstrained
 from .proof import Given, Proof, Step
 
-__all__ = ["Given", "Proof", "Step", "decomposition"]
+__all__ = [
+    "PROOFS",
+    "Given",
+    "Proof",
+    "Step",
+    "central_path",
+    "decomposition",
+    "deep_head",
+    "landscape",
+    "two_speeds",
+    "unconstrained",
+]
+
+PROOFS = (
+    *decomposition.PROOFS,
+    *central_path.PROOFS,
+    *two_speeds.PROOFS,
+    *unconstrained.PROOFS,
+    *landscape.PROOFS,
+    *deep_head.PROOFS,
+)
+"""Every proof, as functions without arguments."""

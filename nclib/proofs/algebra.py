@@ -79,6 +79,8 @@ def _evaluated(expression: Any) -> Any:
     expression = expression.xreplace(norms)
     if not isinstance(expression, sp.Derivative):
         return expression
+    if not isinstance(expression.variables[0], sp.MatrixSymbol):
+        return expression.doit()
     return _gradient(expression.expr, cast(sp.MatrixSymbol, expression.variables[0]))
 
 

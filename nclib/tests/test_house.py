@@ -19,7 +19,7 @@ FLOORS = {
     "simplex": 0, "records": 0, "files": 0, "notation": 0, "palette": 0, "root": 0,
     "stats": 1, "data": 1,
     "head": 2,
-    "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3,
+    "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3, "snr": 3,
     "proofs": 4, "training": 4, "series": 4, "theory": 4,
     "cells": 5, "miniatures": 5, "wide_networks": 5,
     "experiments": 6, "evidence": 6, "explorers": 6, "figures": 6,
@@ -80,6 +80,15 @@ def test_imports_point_down(module):
     for path in sources()[module]:
         depth = 1 if path.parent == PACKAGE else 2
         assert upward(module, path.read_text(), depth) == set(), path.name
+
+
+@pytest.mark.parametrize("package", ["theory", "evidence"])
+def test_rooms_of_a_package_do_not_lean_on_each_other(package):
+    """The papers' modules import nothing from each other, so that each can be read alone."""
+    for path in sources()[package]:
+        if path.stem not in {"__init__", "check"}:
+            beside, _ = imports(path.read_text(), depth=1)
+            assert beside <= {"check"}, path.name
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nclib import ClassStats, Head, decompose, least_squares, regularized_mse
-from nclib.proofs import Given, Proof, Step
+from nclib.proofs import PROOFS, Given, Proof, Step
 from nclib.proofs import symbols as s
 from nclib.proofs.algebra import SquaredNorm, remainder
-from nclib.proofs.decomposition import PROOFS, appendix_c1, bias_eliminated, theorem_1, theorem_2
+from nclib.proofs.decomposition import appendix_c1, bias_eliminated, theorem_1, theorem_2
 from nclib.proofs.least_squares import extended_loss
 from nclib.proofs.samples import FRACTIONS, FRACTIONS_HEAD, FREE, FREE_HEAD, Samples
 
