@@ -1,10 +1,10 @@
-"""The ``nclib`` command: run a cell, list what there is, show what a run found."""
+"""The ``nclib`` command: run a cell, list and show runs, check every claim of the ledger."""
 
 from __future__ import annotations
 
 from math import nan
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 import typer
@@ -17,6 +17,9 @@ from .experiments import published
 from .experiments import run as run_cell
 from .metrics import METRICS
 from .records import RecordError, Row, Run, read
+
+if TYPE_CHECKING:
+    from .ledger import Report
 
 app = typer.Typer(
     help="Neural collapse under the MSE loss, measured.",
@@ -89,6 +92,25 @@ def show(cell: Name, folder: Folder = Path("runs")) -> None:
         console.print(f"picture: {picture}")
 
 
+@app.command()
+def check(
+    papers: Annotated[list[str] | None, typer.Argument(help="han, mixon, ... (all).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
+) -> None:
+    """Check every claim of the ledger, in symbols and in numbers; about a minute."""
+    from .ledger import CLAIMS, Report, claims_of
+
+    report = Report.on(claims_of(CLAIMS, papers) if papers else CLAIMS)
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        console.print(_verdicts(report))
+        counts = ", ".join(f"{count} {status}" for status, count in report.counts.items())
+        console.print(f"{len(report)} claims: {counts}; {report.seconds:.0f} s")
+    if report.counts["fails"]:
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Entry point: errors that have words of their own are printed as such, without a traceback."""
     try:
@@ -131,6 +153,18 @@ def _state(name: str, folder: Path) -> str:
             return f"damaged: {error}"
         return f"{record.status}, epoch {rows[-1].epoch if rows else 0}"
     return "published" if published(name) else "not run"
+
+
+def _verdicts(report: Report) -> Table:
+    """A line per claim: what it says, and the evidence or what is open."""
+    table = Table(Column("", no_wrap=True), Column("claim", no_wrap=True), "statement", "evidence")
+    for verdict in report:
+        color = {"holds": "green", "fails": "red", "open": "yellow"}[verdict.status]
+        table.add_row(
+            f"[{color}]{verdict.status}[/]", verdict.claim.id, escape(verdict.claim.statement),
+            escape("\n".join(verdict.words)),
+        )  # fmt: skip
+    return table
 
 
 def _last_rows(rows: list[Row]) -> Table:

@@ -2,8 +2,9 @@
 
 from . import han, jacot, mixon, ours, zhou
 from .claim import KINDS, Claim, Verdict, check
+from .report import PAPERS, Report, claims_of
 
-__all__ = ["CLAIMS", "KINDS", "Claim", "Verdict", "check"]
+__all__ = ["CLAIMS", "KINDS", "PAPERS", "Claim", "Report", "Verdict", "check", "claims_of"]
 
 CLAIMS: tuple[Claim, ...] = (
     *han.CLAIMS,

@@ -42,6 +42,11 @@ class Claim:
         if not self.evidence and not self.open:
             raise ValueError(f"open: expected a word on what is missing, {self.id} has no evidence")
 
+    @property
+    def paper(self) -> str:
+        """The first part of the id: han, mixon, zhou, jacot or ours."""
+        return self.id.partition(":")[0]
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -60,6 +65,22 @@ class Verdict:
         held = not self.error and all(found.holds for found in self.seen)
         status = "fails" if not held else "holds" if self.seen else "open"
         object.__setattr__(self, "status", status)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What was seen, what went wrong and what is open, a line each."""
+        lines = [_words(found) for found in self.seen]
+        lines += [f"error: {self.error}"] if self.error else []
+        lines += [f"open: {self.claim.open}"] if self.claim.open else []
+        return tuple(lines)
+
+
+def _words(found: Proof | Check) -> str:
+    """One piece of evidence."""
+    mark = "" if found.holds else "FAILS "
+    if isinstance(found, Proof):
+        return f"{mark}proof: {found.name}, {len(found.steps)} steps"
+    return f"{mark}{found.says}: {found.error:.1e} (bar {found.bar:.0e})"
 
 
 def check(claims: Iterable[Claim]) -> Iterator[Verdict]:

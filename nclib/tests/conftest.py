@@ -6,13 +6,26 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+PACKAGE = Path(__file__).resolve().parents[1]
+WORKERS = 2  # of pytest-xdist, where it is installed: one thread each
+
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests start
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Share all of the package's tests among workers, unless the command says how."""
+    whole = [Path(argument).resolve() for argument in config.args] == [PACKAGE]
+    worker = hasattr(config, "workerinput")  # a worker with workers of its own would never end
+    if whole and not worker and getattr(config.option, "numprocesses", 0) is None:
+        config.option.numprocesses = WORKERS
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,13 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import nclib
+
+from .conftest import pytest_cmdline_main
 
 PACKAGE = Path(nclib.__file__).parent
 FLOORS = {
@@ -67,6 +70,23 @@ def upward(module: str, source: str, depth: int = 1) -> set[str]:
     if module in STDLIB_ONLY:
         wrong |= outside - sys.stdlib_module_names
     return wrong
+
+
+@pytest.mark.parametrize(
+    "given, arguments, asked, workers",
+    [
+        ({}, ["."], None, 2),
+        ({}, ["."], 0, 0),
+        ({}, ["tests/test_house.py"], None, None),
+        ({"workerinput": {}}, ["."], None, None),
+    ],
+)
+def test_workers_have_no_workers(given, arguments, asked, workers):
+    """All tests are shared by two workers, unless asked otherwise; a worker starts none."""
+    option = SimpleNamespace(numprocesses=asked)
+    config = SimpleNamespace(args=[PACKAGE / name for name in arguments], option=option, **given)
+    pytest_cmdline_main(config)
+    assert option.numprocesses == workers
 
 
 def test_every_module_has_a_floor():

@@ -1,0 +1,80 @@
+// The landscape explorer: where in the plane of the two decays we are, and what lies there.
+
+const REGIMES = {
+  nothing: "Nothing is learned: weights and features are zero, and the bias alone answers.",
+  simplex: "Simplex ETF: the class means sum to zero.",
+  shared: "Simplex ETF plus a common component: the class means no longer sum to zero.",
+};
+const STEPS = 48;
+
+// Edges of the regimes as lines over the whole range of the bias decay.
+function edges(frame, K, alpha, M) {
+  const [low, high] = frame.x;
+  const biases = Array.from({ length: STEPS + 1 }, (_, k) => low * (high / low) ** (k / STEPS));
+  return {
+    upper: biases.map((bias) => [bias, vanishing(K, bias, alpha, M)]),
+    lower: biases.map((bias) => [bias, sharing(bias, alpha, M)]),
+  };
+}
+
+// An upright box between two heights, in slot k of n.
+function bar(frame, k, n, height) {
+  const [left, right] = [(k + 0.1) / n, (k + 0.9) / n];
+  return `${line(frame, [[left, 0], [left, height], [right, height], [right, 0]])}Z`;
+}
+
+// A square in each chosen cell of the Gram matrix; its area is the size of the entry.
+function squares(frame, K, entry, chosen) {
+  const half = Math.sqrt(Math.abs(entry)) / 2;
+  const cells = [];
+  for (let i = 0; i < K; i += 1) {
+    for (let j = 0; j < K; j += 1) {
+      if (chosen(i, j)) cells.push([i + 0.5, j + 0.5]);
+    }
+  }
+  const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]];
+  return cells
+    .map(([x, y]) => `${line(frame, corners.map(([a, b]) => [(x + a * half) / K, (y + b * half) / K]))}Z`)
+    .join("");
+}
+
+function view(setting, frames) {
+  const K = setting.classes;
+  const [c, bias, alpha, M] = ["decay", "bias", "alpha", "target"].map((key) => 10 ** setting[key]);
+  const best = minimizer(K, c, bias, alpha, M);
+  const { own, other } = gram(K, best);
+  const { upper, lower } = edges(frames.map, K, alpha, M);
+  const [left, right] = frames.map.x;
+  const bottom = frames.map.y[0];
+  const off = (i, j) => i !== j;
+  const drawn = (entry, chosen) => (entry ? squares(frames.gram, K, entry / M, chosen) : "");
+  const lines = {
+    simplex: `${line(frames.map, [...upper, ...[...lower].reverse()])}Z`,
+    shared: `${line(frames.map, [...lower, [right, bottom], [left, bottom]])}Z`,
+    across: line(frames.map, [[left, c], [right, c]]),
+    upright: line(frames.map, [[bias, bottom], [bias, frames.map.y[1]]]),
+    common: bar(frames.bars, 0, K + 1, best.y / M),
+    equal: Array.from({ length: K - 1 }, (_, k) => bar(frames.bars, k + 1, K + 1, best.x / M)).join(""),
+    beta: bar(frames.bars, K, K + 1, best.beta / M),
+    own: drawn(own, (i, j) => i === j),
+    positive: other > 0 ? drawn(other, off) : "",
+    negative: other < 0 ? drawn(other, off) : "",
+  };
+  const cosine = own ? `cosine of two class means ${numeral(other / own)}` : "no angle to speak of";
+  const words = {
+    classes: String(K),
+    decay: numeral(c),
+    bias: numeral(bias),
+    alpha: numeral(alpha),
+    target: numeral(M),
+    x: numeral(best.x),
+    y: numeral(best.y),
+    beta: numeral(best.beta),
+    vanishing: numeral(vanishing(K, bias, alpha, M)),
+    sharing: numeral(sharing(bias, alpha, M)),
+    sentence: `${REGIMES[best.regime]} Here: ${cosine}; a simplex has ${numeral(-1 / (K - 1))}, an orthogonal frame 0.`,
+  };
+  return { lines, words };
+}
+
+wake("landscape", view);

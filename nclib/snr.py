@@ -1,0 +1,108 @@
+"""Signal over noise: the class means in the coordinates that make the within-class spread white.
+
+All that the least-squares head can do with a sample depends on this one matrix, because its
+predictions are the same in every invertible system of coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .stats import ClassStats
+
+__all__ = ["Snr", "snr"]
+
+
+@dataclass(frozen=True, eq=False)
+class Snr:
+    """The signal-to-noise ratio matrix, as its singular value decomposition.
+
+    ``omega`` are the C-1 singular values that can differ from zero, largest first (with d < C-1
+    features the last ones are zero). ``directions`` are orthonormal columns in the whitened
+    features; columns that belong to a value of zero beyond the rank of the features are zero.
+    ``classes`` are orthonormal columns over the classes, orthogonal to the square roots of the
+    class proportions: with equal classes they sum to zero.
+
+    Source: Han, Papyan & Donoho 2022, Definition 2 (there U, Omega, V for directions, omega,
+    classes).   Chapter: snr.
+    """
+
+    omega: Tensor  # (C-1,)
+    directions: Tensor  # (d, C-1)
+    classes: Tensor  # (C, C-1)
+
+    @property
+    def matrix(self) -> Tensor:
+        """The SNR matrix with a row for each class, (C, d); the paper's is its transpose."""
+        return (self.classes * self.omega) @ self.directions.T
+
+
+def snr(stats: ClassStats) -> Snr:
+    r"""The singular value decomposition of sqrt(C) diag(pi)^{1/2} M' Sigma_W^{-1/2}.
+
+    With equal classes this is M' Sigma_W^{-1/2}, the transpose of the paper's SNR matrix. With
+    other proportions the factor keeps what makes the values meaningful: the omega^2 / C are the
+    eigenvalues of Sigma_W^{-1} Sigma_B, and M' Sigma_W^{-1/2} is ``matrix`` with its rows divided
+    by sqrt(C pi_c). No invertible change of the features' coordinates moves a value.
+
+    Features in which nothing varies at all are left out. Where class means differ along
+    directions in which no class spreads, the ratio is infinite: a ValueError with their number.
+
+    Source: Han, Papyan & Donoho 2022, Eq. (8) and Definition 2, here for any class proportions.
+    Chapter: snr.
+
+    >>> features = torch.tensor([[1.0], [3.0], [-1.0], [-3.0]])
+    >>> found = snr(ClassStats.of(features, torch.tensor([0, 0, 1, 1]), 2))
+    >>> round(float(found.omega), 12) == round(8**0.5, 12)  # means 2 and -2, spread 1
+    True
+    """
+    if not isinstance(stats, ClassStats):
+        raise TypeError(f"stats: expected ClassStats, got {type(stats).__name__}")
+    C, d = stats.num_classes, stats.dimension
+    signal = (C * stats.priors).sqrt()[:, None] * stats.centered_means  # (C, d)
+    whitener = _whitener(stats.within, signal)  # (k, d)
+    basis = _zero_sum_basis(stats.priors)  # (C, C-1)
+    left, values, right = torch.linalg.svd(basis.T @ signal @ whitener.T)
+    rank = len(values)
+    omega, directions = signal.new_zeros(C - 1), signal.new_zeros(d, C - 1)
+    omega[:rank] = values
+    # From the whitener's own coordinates to those of the symmetric root: a rotation.
+    turn = _symmetric_root(stats.within) @ whitener.T  # (d, k)
+    directions[:, :rank] = turn @ right[:rank].T
+    return Snr(omega, directions, basis @ left)
+
+
+def _whitener(within: Tensor, signal: Tensor) -> Tensor:
+    """T (k, d) with T Sigma_W T^T = I on the k directions with spread.
+
+    Diagonalized at unit diagonal, so that features of very different sizes cost no digits.
+    """
+    size = within.diagonal().sqrt()
+    size = torch.where(size > 0, size, signal.abs().amax(0))
+    size = torch.where(size > 0, size, 1.0)
+    values, vectors = torch.linalg.eigh(within / size / size[:, None])
+    cutoff = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
+    spread = values > cutoff
+    lost = (signal / size @ vectors[:, ~spread]).square().sum(0)
+    noiseless = int((lost > cutoff.clamp(min=torch.finfo(lost.dtype).eps ** 2)).sum())
+    if noiseless:
+        raise ValueError(
+            f"stats: expected spread within the classes wherever their means differ, got "
+            f"{noiseless} of {len(values)} directions without any (Sigma_W has rank "
+            f"{int(spread.sum())}); the signal-to-noise ratio is infinite there"
+        )
+    return (vectors[:, spread] / values[spread].sqrt()).T / size
+
+
+def _symmetric_root(matrix: Tensor) -> Tensor:
+    """The positive semi-definite square root of a positive semi-definite matrix."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+
+
+def _zero_sum_basis(priors: Tensor) -> Tensor:
+    """Orthonormal columns (C, C-1), all orthogonal to the square roots of the proportions."""
+    return torch.linalg.qr(priors.sqrt()[:, None], mode="complete").Q[:, 1:]
