@@ -21,6 +21,13 @@ function line(frame, points) {
   return places.length ? `M${places.join("L")}` : "";
 }
 
+// A small circle around a point of the axes.
+function dot(frame, x, y) {
+  const [width, height] = frame.size;
+  const [across, down] = [width * fraction(frame.x, x), height * (1 - fraction(frame.y, y))];
+  return `M${across.toFixed(1)} ${(down - 5).toFixed(1)}a5 5 0 0 1 0 10a5 5 0 0 1 0 -10Z`;
+}
+
 // Three digits, as one would write them by hand.
 function numeral(value) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";

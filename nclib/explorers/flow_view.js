@@ -1,7 +1,42 @@
 // The flow explorer: SNR values and their spread over twelve decades of time, four flows.
 
-const FLOWS = ["projected", "whitened", "plain", "two_speeds"];
+const FLOWS = {
+  projected: "under the projected flow",
+  whitened: "if whitened after each step",
+  plain: "under plain gradient flow",
+  two_speeds: "at two speeds",
+};
+const LARGEST = 300 * Math.LN10; // the logarithm of the largest number that is written out
 const TIMES = Array.from({ length: 97 }, (_, k) => 10 ** (k / 8));
+
+// A line from the bottom to the top of a picture.
+const upright = (frame, t) => line(frame, [[t, frame.y[0]], [t, frame.y[1]]]);
+
+// The logarithms of all values at a time.
+const logarithms = (modes, t) => modes.map(({ start, law }) => along(law, start, t).log);
+
+// Points (t, value), where no value passes the largest number.
+const points = (logs) => logs.map((log, k) => [TIMES[k], Math.exp(Math.min(log, LARGEST))]);
+
+// The lines of one flow: each value, and the largest over the smallest.
+function run(modes, { spectrum: values, spread }) {
+  const rows = TIMES.map((t) => logarithms(modes, t));
+  const each = modes.map((_, j) => line(values, points(rows.map((row) => row[j]))));
+  const gaps = rows.map((row) => Math.max(...row) - Math.min(...row));
+  return [each.join(""), line(spread, points(gaps))];
+}
+
+const written = (log) => (log < LARGEST ? numeral(Math.exp(log)) : "> 10³⁰⁰");
+
+// What the table says of one flow; the exponent is that of its largest value.
+function readings(modes, t) {
+  const row = logarithms(modes, t);
+  const largest = Math.max(...row);
+  const { start, law } = modes[row.indexOf(largest)];
+  const { exponent } = along(law, start, t);
+  const ratio = largest - Math.min(...row);
+  return { largest: written(largest), ratio: written(ratio), exponent: numeral(exponent) };
+}
 
 function view(setting, frames) {
   const C = setting.classes;
@@ -10,8 +45,8 @@ function view(setting, frames) {
   const starts = spectrum(C, largest, ratio);
   const white = setting.start === "white";
   const lines = {
-    time: line(frames.spectrum, [[now, frames.spectrum.y[0]], [now, frames.spectrum.y[1]]]),
-    time_spread: line(frames.spread, [[now, frames.spread.y[0]], [now, frames.spread.y[1]]]),
+    time: upright(frames.spectrum, now),
+    time_spread: upright(frames.spread, now),
   };
   const words = {
     classes: String(C),
@@ -22,28 +57,19 @@ function view(setting, frames) {
     time: numeral(now),
   };
   const spreads = [];
-  for (const flow of FLOWS) {
+  for (const [flow, phrase] of Object.entries(FLOWS)) {
+    lines[flow] = lines[`${flow}_spread`] = "";
+    for (const column of ["largest", "ratio", "exponent"]) words[`${flow}_${column}`] = "";
+    if (!setting[flow]) continue;
     const modes = starts.map((start) => ({ start, law: lawOf(flow, C, N, start, r, white) }));
-    const at = (t) => modes.map(({ start, law }) => along(law, start, t).log);
-    const shown = setting[flow];
-    const logs = shown ? TIMES.map(at) : [];
-    // A line is drawn as far as Python's numbers reach.
-    const kept = logs.filter((row) => Math.max(...row) < 300 * Math.LN10).length;
-    lines[flow] = modes
-      .map((_, j) => line(frames.spectrum, logs.slice(0, kept).map((row, k) => [TIMES[k], Math.exp(row[j])])))
-      .join("");
-    lines[`${flow}_spread`] = line(
-      frames.spread,
-      logs.slice(0, kept).map((row, k) => [TIMES[k], Math.exp(Math.max(...row) - Math.min(...row))]),
-    );
-    const present = at(now);
-    const top = Math.max(...present);
-    const spread = Math.exp(top - Math.min(...present));
-    const leader = modes[present.indexOf(top)];
-    words[`${flow}_largest`] = shown ? numeral(Math.exp(top)) : "";
-    words[`${flow}_ratio`] = shown ? numeral(spread) : "";
-    words[`${flow}_exponent`] = shown ? numeral(along(leader.law, leader.start, now).exponent) : "";
+    [lines[flow], lines[`${flow}_spread`]] = run(modes, frames);
+    for (const [column, text] of Object.entries(readings(modes, now))) {
+      words[`${flow}_${column}`] = text;
+    }
+    spreads.push(`${words[`${flow}_ratio`]} ${phrase}`);
   }
+  const told = spreads.join("; ") || "no flow is chosen";
+  words.sentence = `Largest over smallest at t = ${words.time}: ${told}.`;
   return { lines, words };
 }
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 __all__ = ["Axis", "Frame", "numeral"]
 
 WIDTH, HEIGHT = 360, 250  # of a picture, in its own pixels: those of a phone
-LEFT, RIGHT, TOP, BOTTOM = 44, 14, 24, 40
+LEFT, RIGHT, TOP, BOTTOM = 44, 18, 24, 40
 BEYOND = 2.0  # how far outside a point may lie, in units of the plot
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -77,6 +77,11 @@ class Frame:
         joined = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
         return f"M{joined}" if joined else ""
 
+    def dot(self, x: float, y: float) -> str:
+        """A small circle around a point of the axes."""
+        across, down = self.place(x, y)
+        return f"M{across:.1f} {down - 5:.1f}a5 5 0 0 1 0 10a5 5 0 0 1 0 -10Z"
+
     def area(self) -> str:
         """The window as attributes of an inner svg element, which hides what lies outside."""
         width, height = self.size
@@ -84,30 +89,25 @@ class Frame:
 
     def data(self) -> dict[str, object]:
         """What a script needs to place points in the same way."""
-        ends = {key: (axis.low, axis.high, axis.log) for key, axis in self._axes}
+        axes = {"x": self.x, "y": self.y}
+        ends = {key: (axis.low, axis.high, axis.log) for key, axis in axes.items()}
         return {"size": self.size, **ends}
 
     def markup(self) -> str:
         """Grid, tick labels and the names of the axes as SVG."""
         width, height = self.size
-        rows = [f'<text x="{LEFT - 38}" y="{TOP - 10}">{self.y.label}</text>']
-        rows.append(
-            f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" class="nc-end">{self.x.label}</text>'
-        )
+        parts = [_text(LEFT - 38, TOP - 10, self.y.label, "")]
+        parts.append(_text(WIDTH - RIGHT, HEIGHT - 6, self.x.label, "nc-end"))
         for tick in self.x.ticks:
             x = LEFT + width * self.x.fraction(tick)
-            rows.append(f'<path class="nc-grid" d="M{x:.1f} {TOP}v{height}"/>')
-            rows.append(
-                f'<text x="{x:.1f}" y="{TOP + height + 14}" class="nc-mid">{numeral(tick)}</text>'
-            )
+            parts.append(f'<path class="nc-grid" d="M{x:.1f} {TOP}v{height}"/>')
+            parts.append(_text(x, TOP + height + 14, numeral(tick), "nc-mid"))
         for tick in self.y.ticks:
             y = TOP + height * (1 - self.y.fraction(tick))
-            rows.append(f'<path class="nc-grid" d="M{LEFT} {y:.1f}h{width}"/>')
-            rows.append(
-                f'<text x="{LEFT - 5}" y="{y + 4:.1f}" class="nc-end">{numeral(tick)}</text>'
-            )
-        return "\n".join(rows)
+            parts.append(f'<path class="nc-grid" d="M{LEFT} {y:.1f}h{width}"/>')
+            parts.append(_text(LEFT - 5, y + 4, numeral(tick), "nc-end"))
+        return "\n".join(part for part in parts if part)
 
-    @property
-    def _axes(self) -> tuple[tuple[str, Axis], ...]:
-        return ("x", self.x), ("y", self.y)
+
+def _text(x: float, y: float, words: str, kind: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}">{words}</text>' if words else ""

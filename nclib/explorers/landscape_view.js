@@ -29,7 +29,7 @@ function squares(frame, K, entry, chosen) {
   const cells = [];
   for (let i = 0; i < K; i += 1) {
     for (let j = 0; j < K; j += 1) {
-      if (chosen(i, j)) cells.push([i + 0.5, j + 0.5]);
+      if (chosen(i, j)) cells.push([j + 0.5, K - i - 0.5]);
     }
   }
   const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]];
@@ -40,7 +40,8 @@ function squares(frame, K, entry, chosen) {
 
 function view(setting, frames) {
   const K = setting.classes;
-  const [c, bias, alpha, M] = ["decay", "bias", "alpha", "target"].map((key) => 10 ** setting[key]);
+  const { alpha, target: M } = setting;
+  const [c, bias] = [10 ** setting.decay, 10 ** setting.bias];
   const best = minimizer(K, c, bias, alpha, M);
   const { own, other } = gram(K, best);
   const { upper, lower } = edges(frames.map, K, alpha, M);
@@ -53,6 +54,7 @@ function view(setting, frames) {
     shared: `${line(frames.map, [...lower, [right, bottom], [left, bottom]])}Z`,
     across: line(frames.map, [[left, c], [right, c]]),
     upright: line(frames.map, [[bias, bottom], [bias, frames.map.y[1]]]),
+    point: dot(frames.map, bias, c),
     common: bar(frames.bars, 0, K + 1, best.y / M),
     equal: Array.from({ length: K - 1 }, (_, k) => bar(frames.bars, k + 1, K + 1, best.x / M)).join(""),
     beta: bar(frames.bars, K, K + 1, best.beta / M),

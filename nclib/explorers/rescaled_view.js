@@ -1,12 +1,13 @@
 // The rescaled explorer: the squared loss and cross-entropy over angle and length of a feature.
 
 const LEVELS = Array.from({ length: 14 }, (_, k) => 2 ** (k - 5.5)); // in units of the loss at 0
-const POINTS = 20; // on each side of an outline
+const POINTS = 28; // on each side of an outline
+const REACH = 1.5; // outlines are followed so far, in units of the picture
 const ARROW = 13; // pixels
 
 // Outlines of evenly spaced logarithms of the loss; nested, so that every other band is shaded.
 function outlines(frame, picture) {
-  const longest = frame.y[1];
+  const longest = REACH * frame.y[1];
   const atZero = picture.loss(0, 0);
   const lowest = picture.loss(edge((s) => picture.inLength(s, 0) > 0, 0, longest), 0);
   const degrees = ([theta, s]) => [(theta * 180) / Math.PI, s];
@@ -35,15 +36,9 @@ function arrows(frame, { inLength, inAngle }) {
   return paths.join("");
 }
 
-// A small circle where the best feature lies.
-function dot(frame, s) {
-  const [, height] = frame.size;
-  return `M0 ${(height * (1 - fraction(frame.y, s)) - 5).toFixed(1)}a5 5 0 0 1 0 10a5 5 0 0 1 0 -10Z`;
-}
-
 function view(setting, frames) {
   const K = setting.classes;
-  const [alpha, M, rho] = ["alpha", "target", "rows"].map((key) => 10 ** setting[key]);
+  const { alpha, target: M, rows: rho } = setting;
   const squared = squaredLoss(K, alpha, M, rho);
   const entropy = crossEntropy(K, rho);
   const stiffness = K / (K - 1) + alpha - 1; // along the row, in units of rho^2
@@ -54,7 +49,7 @@ function view(setting, frames) {
     squared_arrows: arrows(frames.squared, squared),
     entropy: outlines(frames.entropy, entropy),
     entropy_arrows: arrows(frames.entropy, entropy),
-    best: dot(frames.squared, best),
+    best: dot(frames.squared, 0, best),
   };
   const condition = (stiffness * (K - 1)) / K;
   const words = {
@@ -70,7 +65,7 @@ function view(setting, frames) {
   words.sentence =
     `The best feature points along its row and has length ${words.best}${place} under the squared loss; ` +
     `cross-entropy wants it ever longer. Condition number ${words.condition}; ` +
-    `at a right angle, turning counts ${words.turning} times as much as shortening.`;
+    `at a right angle the loss falls ${words.turning} times as fast per radian as per unit of length.`;
   return { lines, words };
 }
 

@@ -68,6 +68,14 @@ class Report:
         require_paper(paper)
         return Report(tuple(v for v in self.verdicts if v.claim.paper == paper))
 
+    @property
+    def tiles(self) -> dict[str, list[str]]:
+        """For each paper, the kind of evidence of each claim, or open, or fails."""
+        return {
+            name: [v.claim.kind if v.status == "holds" else v.status for v in self.of(paper)]
+            for paper, name in PAPERS.items()
+        }
+
     def to_json(self) -> str:
         """The verdicts as JSON: a list with one object per claim."""
         return json.dumps([_plain(verdict) for verdict in self.verdicts], indent=1)

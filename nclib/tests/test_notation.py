@@ -7,6 +7,7 @@ import torch
 
 import nclib
 from nclib.notation import NOTATION
+from nclib.snr import snr
 
 from .samples import random_sample
 
@@ -22,13 +23,13 @@ def names():
     public |= {name: getattr(nclib, name) for name in ("least_squares", "decompose")}
     return public | {
         "features": sample.features, "labels": sample.labels, "stats": stats,
-        "head": sample.head, "ridge": 0.1, "decisions": decisions,
+        "head": sample.head, "ridge": 0.1, "decisions": decisions, "snr": snr,
     }  # fmt: skip
 
 
 def shape_of(value) -> str:
     """The shape of a value in the table's letters."""
-    letters = {N: "N", C: "C", D: "d"}
+    letters = {N: "N", C: "C", D: "d", C - 1: "C-1"}
     if isinstance(value, tuple) and all(isinstance(v, torch.Tensor) for v in value):
         return ", ".join(shape_of(v) for v in value)
     if isinstance(value, tuple):

@@ -19,6 +19,7 @@ from nclib import ClassStats, Head, decompose, least_squares, regularized_mse
 from nclib.proofs import PROOFS, Given, Proof, Step
 from nclib.proofs import symbols as s
 from nclib.proofs.algebra import SquaredNorm, remainder
+from nclib.proofs.decomposition import PROOFS as LEAST_SQUARES
 from nclib.proofs.decomposition import appendix_c1, bias_eliminated, theorem_1, theorem_2
 from nclib.proofs.least_squares import extended_loss
 from nclib.proofs.samples import FRACTIONS, FRACTIONS_HEAD, FREE, FREE_HEAD, Samples
@@ -251,7 +252,7 @@ def about_equal_classes(premise: Given | Step) -> bool:
 
 
 @pytest.mark.parametrize("balanced", [True, False], ids=["equal", "unequal"])
-@every_proof
+@pytest.mark.parametrize("proof", LEAST_SQUARES, ids=lambda proof: proof.__name__)
 def test_true_of_real_statistics(proof: Callable[[], Proof], balanced: bool) -> None:
     """What is given and what follows hold at ClassStats, least_squares and Head of a sample."""
     at = numbers(*sample(balanced), ridge=0.0 if proof is appendix_c1 else 0.3)

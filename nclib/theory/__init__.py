@@ -6,5 +6,6 @@ two_speeds      our family between the projected and the plain flow
 unconstrained   Mixon, Parshall & Pi: strong collapse
 landscape       Zhou et al.: minimizers for every bias decay, dimension and rescaling
 rescaled        the rescaled squared loss around a collapsed classifier
-deep_head       Jacot et al.: balanced linear heads and their bounds
+orthogonal_frame, balancing, deep_head
+                Jacot et al.: their measures, how layers balance, bounds for linear heads
 """

@@ -88,8 +88,7 @@ class DeepHead:
             )
         narrow = min(weight.shape[-1] for weight in self.weights)
         if narrow < self.num_classes:
-            raise ValueError(f"weights: expected widths of at least C = {self.num_classes}, "
-                             f"got {narrow}")  # fmt: skip
+            raise ValueError(f"weights: expected widths >= C = {self.num_classes}, got {narrow}")
         object.__setattr__(self, "inputs", self.inputs.double())
         object.__setattr__(self, "weights", tuple(weight.double() for weight in self.weights))
 

@@ -43,7 +43,7 @@ __all__ = [
 
 
 class Point(NamedTuple):
-    """A classifier and free features; it unpacks as ``W, H, b = point``.   Chapter: unconstrained."""
+    """A classifier and free features: ``W, H, b = point``.   Chapter: unconstrained."""
 
     W: Tensor  # (..., C, p)
     H: Tensor  # (..., p, CN), features as columns
