@@ -41,14 +41,14 @@ def solve_increasing(
         excess = value - target
         newton = x - excess / slope
         low, high = torch.where(excess > 0, low, x), torch.where(excess < 0, high, x)
-        inside = (newton >= low) & (newton <= high)
         near = x.abs() + floor
+        inside = (newton >= low) & (newton <= high)
         # Newton squares the error: a step this short is the last one. A bracket must be shorter.
-        done = ((newton - x).abs() <= eps**0.5 / 16 * near) & inside
+        done = inside & ((newton - x).abs() <= eps**0.5 / 16 * near)
+        if not bool(inside.all()):
+            newton = torch.where(inside, newton, (low + high) / 2 + 0 * excess)  # NaN stays NaN
+            done |= (high - low <= 4 * eps * near) | excess.isnan()
+        x = newton
         if bool(done.all()):
-            return newton
-        x = torch.where(inside, newton, (low + high) / 2 + 0 * excess)  # not a number stays so
-        done |= (high - low <= 4 * eps * near) | excess.isnan()
-        if bool(done.all()):
-            return x
+            break
     return x

@@ -86,7 +86,7 @@ def _whitener(within: Tensor, signal: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(within / size / size[:, None])
     cutoff = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
     spread = values > cutoff
-    lost = (signal / size @ vectors[:, ~spread]).square().sum(0)
+    lost = torch.linalg.svdvals(signal / size @ vectors[:, ~spread]).square()
     noiseless = int((lost > cutoff.clamp(min=torch.finfo(lost.dtype).eps ** 2)).sum())
     if noiseless:
         raise ValueError(

@@ -5,7 +5,7 @@ Z -> Z W^T, no bias anywhere, all hidden layers of one width. Trained by full-ba
 descent on 1/2 ||Z - Y||_F^2 + (weight_decay/2) ||weights||^2: a SUM over samples, as in the paper,
 so that learning rates are smaller than one is used to and weight decays larger.
 
-Source: Jacot et al. 2025, Sections 2 and 6.   Chapter: wide.
+Source: Jacot et al. 2025.   Chapter: wide.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ DROP_AT, DROP = 0.8, 0.1  # the last fifth of the steps runs at a tenth of the r
 class WideNet:
     """The shape of a network: ``nonlinear`` >= 1 layers, then ``linear`` >= 1 layers.
 
-    Source: Jacot et al. 2025, Section 2.   Chapter: wide.
+    Source: Jacot et al. 2025.   Chapter: wide.
     """
 
     nonlinear: int
@@ -88,7 +88,7 @@ class WideNet:
 class Descent:
     """Gradient descent on the whole set at once, and how often to look.
 
-    Source: Jacot et al. 2025, Section 6 (the drop after 80 %).   Chapter: wide.
+    Source: Jacot et al. 2025 (the drop after 80 %).   Chapter: wide.
     """
 
     steps: int

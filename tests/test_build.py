@@ -105,12 +105,13 @@ def test_unchanged_real_book_is_quick(html: Path) -> None:
     ("change", "expected"),
     [
         (lambda root: (root / "nclib" / "__init__.py").write_text("ONE = 3\n"), True),
+        (lambda root: (root / "nclib" / "a.js").write_text("view();\n"), True),
         (lambda root: (root / "nclib" / "results" / "a.jsonl").write_text("{}\n"), True),
         (lambda root: (root / "requirements.txt").write_text("torch==1\n"), True),
         (lambda root: (root / "book" / "index.md").write_text("# Other\n"), False),
         (lambda root: (root / "nclib" / "tests" / "test_a.py").write_text(""), False),
     ],
-    ids=["library", "result", "pin", "page", "test"],
+    ids=["library", "script", "result", "pin", "page", "test"],
 )
 def test_cache_is_named_by_what_decides_the_numbers(
     tree: Path, change: Callable[[Path], object], expected: bool

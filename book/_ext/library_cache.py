@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path("_build") / "execution"
+SOURCES = {".py", ".css", ".html", ".js"}
 KEPT = 3  # folders: going back and forth between two branches stays quick
 
 
 def inputs(root: Path) -> list[Path]:
     """Everything that decides the numbers of a chapter besides its own cells."""
     package = root / "nclib"
-    sources = [path for path in package.rglob("*.py") if "tests" not in path.parts]
+    files = (path for path in package.rglob("*") if "tests" not in path.parts)
+    sources = [path for path in files if path.suffix in SOURCES]
     stored = list((package / "results").rglob("*.jsonl"))
     return sorted(sources + stored) + [root / "requirements.txt"]
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from ..palette import COLORS, look
 from ..theory.central_path import CentralPath
 from ..theory.two_speeds import RenormalizedPath, TwoSpeedPath
 from .frame import Axis, Frame, numeral
@@ -27,6 +28,12 @@ FLOWS = {
     "plain": "under plain gradient flow",
     "two_speeds": "at two speeds",
 }
+INKS = {
+    "projected": COLORS["means"],
+    "whitened": COLORS["classifier"],
+    "plain": look("plain", 1)["color"],
+    "two-speeds": COLORS["perp"],
+}
 TITLE = "The flow of the SNR values to play with"
 
 Path = CentralPath | RenormalizedPath | TwoSpeedPath
@@ -38,7 +45,7 @@ def flow() -> Explorer:
     Source: Han, Papyan & Donoho 2022, Proposition 2, for the projected flow; the other three are
     our derivation.   Chapter: flow.
     """
-    return explorer("flow", TITLE, FRAMES.values(), picture(defaults("flow")))
+    return explorer("flow", TITLE, FRAMES.values(), INKS, picture(defaults("flow")))
 
 
 def picture(setting: Mapping[str, float | bool | str]) -> Picture:
@@ -90,14 +97,20 @@ def flow_of(name: str, C: int, N: int, start: Tensor, ratio: float, white: bool)
     return TwoSpeedPath(C, N, start, r, budgets)
 
 
-def _logarithms(path: Path, times: Tensor) -> Tensor:
+def logarithms(path: Path, times: Tensor) -> Tensor:
     """log(omega), (T, C-1): omega itself soon is too large for a number under plain flow."""
     return path.at(times).log() if isinstance(path, CentralPath) else path.log_at(times)
 
 
+def exponents(path: Path, row: Tensor, t: float) -> Tensor:
+    """d log(omega) / d log(t), (C-1,), given log(omega) at time t."""
+    omega = row.clamp(max=LARGEST / 2).exp()  # beyond, the relative speed is the same
+    return t * path.rate(omega) / omega
+
+
 def _lines(path: Path) -> tuple[str, str]:
     """The lines of one flow: each value, and the largest over the smallest."""
-    rows = _logarithms(path, TIMES)
+    rows = logarithms(path, TIMES)
     spread = rows.amax(1) - rows.amin(1)
     values = [FRAMES["spectrum"].line(_points(column)) for column in rows.T]
     return "".join(values), FRAMES["spread"].line(_points(spread))
@@ -110,12 +123,11 @@ def _points(logarithms: Tensor) -> list[tuple[float, float]]:
 
 def _readings(path: Path, now: float) -> dict[str, str]:
     """What the table says of one flow; the exponent is that of its largest value."""
-    row = _logarithms(path, torch.tensor([now], dtype=torch.float64))[0]
+    row = logarithms(path, torch.tensor([now], dtype=torch.float64))[0]
     top = int(row.argmax())
-    omega = row.clamp(max=LARGEST / 2).exp()  # its relative speed no longer depends on it there
-    exponent = now * float(path.rate(omega)[top] / omega[top])
     largest, ratio = _written(float(row[top])), _written(float(row[top] - row.amin()))
-    return {"largest": largest, "ratio": ratio, "exponent": numeral(exponent)}
+    exponent = numeral(float(exponents(path, row, now)[top]))
+    return {"largest": largest, "ratio": ratio, "exponent": exponent}
 
 
 def _written(logarithm: float) -> str:

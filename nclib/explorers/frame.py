@@ -9,24 +9,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context
 
 __all__ = ["Axis", "Frame", "numeral"]
 
 WIDTH, HEIGHT = 360, 250  # of a picture, in its own pixels: those of a phone
 LEFT, RIGHT, TOP, BOTTOM = 44, 18, 24, 40
 BEYOND = 2.0  # how far outside a point may lie, in units of the plot
+THREE_DIGITS = Context(prec=3, rounding=ROUND_HALF_UP)  # as JavaScript rounds
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def numeral(value: float) -> str:
     """Three digits, as one would write them by hand.
 
-    >>> [numeral(x) for x in (0.25, 12345.0, 3.2e-7, 1e6, math.inf)]
+    >>> [numeral(x) for x in (0.25, 12250.0, 3.2e-7, 1e6, math.inf)]
     ['0.25', '12300', '3.2 × 10⁻⁷', '10⁶', '∞']
     """
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    sign, size = ("−" if value < 0 else ""), float(f"{abs(value):.3g}")
+    sign, size = ("−" if value < 0 else ""), float(THREE_DIGITS.create_decimal(abs(value)))
     if size == 0 or 1e-3 <= size < 1e5:
         return f"{sign if size else ''}{size:.10g}"
     digits, power = f"{size:.2e}".split("e")

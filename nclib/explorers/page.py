@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from string import Template
 
-from ..palette import COLORS, shade
+from ..palette import shade
 from .frame import Frame
 
 __all__ = ["Control", "Explorer", "Picture", "controls", "defaults", "explorer", "script", "source"]
@@ -99,24 +99,26 @@ def script(name: str) -> str:
     return f'(() => {{\n"use strict";\n{parts}\n}})();'
 
 
-def explorer(name: str, title: str, frames: Iterable[Frame], picture: Picture) -> Explorer:
+def explorer(
+    name: str, title: str, frames: Iterable[Frame], colors: Mapping[str, str], picture: Picture
+) -> Explorer:
     """Fill an explorer's template with its first picture, its style and its script."""
     frames = tuple(frames)
     values = {f"line_{key}": path for key, path in picture.lines.items()}
     values |= {f"word_{key}": html.escape(words) for key, words in picture.words.items()}
     for frame in frames:
         values |= {f"{frame.name}_frame": frame.markup(), f"{frame.name}_area": frame.area()}
-    values |= {"title": html.escape(title), "style": _style(), "script": script(name)}
+    values |= {"title": html.escape(title), "style": _style(colors), "script": script(name)}
     values["data"] = _embedded({frame.name: frame.data() for frame in frames})
     return Explorer(name, title, Template(source(f"{name}.html")).substitute(values))
 
 
-def _style() -> str:
-    """The explorers' style, with the book's colors: as they are on white, lighter on black."""
-    pairs = {name: (color, shade(color, 2)) for name, color in COLORS.items() if name != "total"}
-    colors = (f"--nc-{key}: light-dark({on_white}, {on_black});"
-              for key, (on_white, on_black) in pairs.items())  # fmt: skip
-    return source("explorer.css") + f".nc-explorer {{ {' '.join(colors)} }}\n"
+def _style(colors: Mapping[str, str]) -> str:
+    """The explorers' style, and the colors of one: as they are on white, lighter on black."""
+    pairs = [
+        f"--nc-{key}: light-dark({color}, {shade(color, 2)});" for key, color in colors.items()
+    ]
+    return source("explorer.css") + f".nc-explorer {{ {' '.join(pairs)} }}"
 
 
 def _embedded(data: object) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..palette import COLORS
 from ..theory.rescaled import LocalLandscape, cross_entropy, cross_entropy_gradient
 from .frame import Axis, Frame, numeral
 from .page import Explorer, Picture, defaults, explorer
@@ -18,6 +19,7 @@ __all__ = ["FRAMES", "picture", "rescaled"]
 ANGLE = Axis(0, 180, (0, 45, 90, 135, 180), "angle θ to the row, degrees")
 LENGTH = Axis(0, 10, (0, 2, 4, 6, 8, 10), "length s of the feature")
 FRAMES = {name: Frame(name, ANGLE, LENGTH) for name in ("squared", "entropy")}
+INKS = {"squared": COLORS["means"], "entropy": COLORS["classifier"]}
 LEVELS = 2 ** (torch.arange(14, dtype=torch.float64) - 5.5)  # in units of the loss at 0
 POINTS = 28  # on each side of an outline
 REACH = 1.5 * LENGTH.high  # outlines are followed so far
@@ -39,7 +41,7 @@ def rescaled() -> Explorer:
 
     Source: Zhou et al. 2022, Figs. 2 and 8, there as four still pictures.   Chapter: rescaled.
     """
-    return explorer("rescaled", TITLE, FRAMES.values(), picture(defaults("rescaled")))
+    return explorer("rescaled", TITLE, FRAMES.values(), INKS, picture(defaults("rescaled")))
 
 
 def picture(setting: Mapping[str, float | bool | str]) -> Picture:

@@ -6,12 +6,21 @@
     two_speeds      our family between the projected and the plain flow
     unconstrained   Mixon, Parshall & Pi 2022
     landscape       Zhou et al. 2022
+    rescaled        their rescaled loss: its local landscape and its minimizers
     deep_head       Jacot et al. 2025
 
 A proof displays in a notebook with its equations; ``proof.holds`` says whether all steps do.
 """
 
-from . import central_path, decomposition, deep_head, landscape, two_speeds, unconstrained
+from . import (
+    central_path,
+    decomposition,
+    deep_head,
+    landscape,
+    rescaled,
+    two_speeds,
+    unconstrained,
+)
 from .proof import Given, Proof, Step
 
 __all__ = [
@@ -23,6 +32,7 @@ __all__ = [
     "decomposition",
     "deep_head",
     "landscape",
+    "rescaled",
     "two_speeds",
     "unconstrained",
 ]
@@ -33,6 +43,7 @@ PROOFS = (
     *two_speeds.PROOFS,
     *unconstrained.PROOFS,
     *landscape.PROOFS,
+    *rescaled.PROOFS,
     *deep_head.PROOFS,
 )
 """Every proof, as functions without arguments."""

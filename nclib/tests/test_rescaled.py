@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -33,8 +34,8 @@ landscapes = st.builds(
 quick = settings(max_examples=25, deadline=None)
 
 
-def at(*numbers: float) -> tuple[Tensor, ...]:
-    return tuple(torch.tensor(x, dtype=torch.float64) for x in numbers)
+def at(s: float, theta: float) -> tuple[Tensor, Tensor]:
+    return torch.tensor(s, dtype=torch.float64), torch.tensor(theta, dtype=torch.float64)
 
 
 def brute(land: LocalLandscape, h: Tensor) -> Tensor:
@@ -72,7 +73,9 @@ def test_only_radius_and_angle_count(land, s, theta, seed):
 @given(land=landscapes, s=st.floats(0.01, 5), theta=st.floats(0, 6.3))
 def test_gradient_is_that_of_the_loss(land, s, theta):
     """The closed gradient is the automatic one."""
-    polar = [x.requires_grad_() for x in at(s, theta)]
+    polar = at(s, theta)
+    for x in polar:
+        x.requires_grad_()
     by_hand = land.gradient(*polar)
     for found, true in zip(by_hand, torch.autograd.grad(land.loss(*polar), polar), strict=True):
         torch.testing.assert_close(found, true, rtol=TIGHT, atol=TIGHT)
@@ -105,7 +108,7 @@ def test_minimum_is_stationary(land):
 def test_angular_curvature_is_the_second_derivative(land, s):
     """The closed curvature in the angle is the automatic one."""
     radius, angle = at(s, 0.0)
-    second = hessian_of(lambda t: land.loss(radius, t), angle)
+    second: Any = hessian_of(lambda t: land.loss(radius, t), angle)
     assert float(land.angular_curvature(s)) == pytest.approx(float(second), rel=TIGHT, abs=TIGHT)
 
 
@@ -161,7 +164,9 @@ def test_plane_logits_are_those_of_a_feature_in_the_plane(K):
 
 def test_cross_entropy_gradient_and_its_limit():
     """The closed gradient is the automatic one; for many classes it is (-cos, s sin)."""
-    polar = [x.requires_grad_() for x in at(1.7, 0.6)]
+    polar = at(1.7, 0.6)
+    for x in polar:
+        x.requires_grad_()
     true = torch.autograd.grad(cross_entropy(*polar, 7), polar)
     for found, expected in zip(cross_entropy_gradient(*polar, 7), true, strict=True):
         torch.testing.assert_close(found, expected, rtol=TIGHT, atol=0)

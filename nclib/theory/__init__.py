@@ -2,7 +2,8 @@
 
 central_path    Han, Papyan & Donoho: the SNR matrix and the projected flow
 free_features   features that move freely: brute-force gradients and simulated flows
-two_speeds      our family between the projected and the plain flow
+two_speeds      our family between the projected and the plain flow, mode by mode
+discriminants   the same family at any features: budget, speeds, kernel
 unconstrained   Mixon, Parshall & Pi: strong collapse
 landscape       Zhou et al.: minimizers for every bias decay, dimension and rescaling
 rescaled        the rescaled squared loss around a collapsed classifier

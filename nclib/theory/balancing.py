@@ -35,7 +35,7 @@ def after_descent(
     return shrunk + learning_rate**2 * (upper.mT @ upper - lower @ lower.mT)
 
 
-def shifted_pl(alpha: Tensor, radius: Tensor, weight_decay: Tensor) -> Tensor:
+def shifted_pl(alpha: Tensor, radius: Tensor, weight_decay: float) -> Tensor:
     """The floor F with ||grad C||^2 >= (alpha/2) (C - F), for C = C_0 + (lambda/2) ||theta||^2.
 
     F = lambda R^2 (1/2 + 2 lambda/alpha), wherever ||grad C_0||^2 >= alpha C_0, ||theta|| <= R.

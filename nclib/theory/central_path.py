@@ -18,6 +18,8 @@ from ..stats import ClassStats
 
 __all__ = ["CentralPath", "Snr", "loss", "loss_parts", "snr"]
 
+LARGEST = 1e70
+
 
 def loss(omega: Tensor, num_classes: int) -> Tensor:
     """L_LS = 1/2 sum_j 1 / (C + omega_j^2), the loss of the best head without ridge.
@@ -79,8 +81,12 @@ class CentralPath:
         if omega.ndim != 1:
             raise ValueError(f"omega: expected (C-1,), got {tuple(omega.shape)}")
         _require_modes(omega, self.num_classes)
-        if not bool((torch.isfinite(omega) & (omega >= 0)).all()):
-            raise ValueError(f"omega: expected finite values >= 0, got {omega.tolist()}")
+        within = (omega == 0) | (omega >= 1 / LARGEST) & (omega <= LARGEST)
+        if not bool(within.all()):
+            raise ValueError(
+                f"omega: expected 0 or values from {1 / LARGEST:g} to {LARGEST:g}, whose fourth "
+                f"powers fit into float64, got {omega.tolist()}"
+            )
         object.__setattr__(self, "omega", omega)
 
     @classmethod
@@ -117,7 +123,7 @@ class CentralPath:
             raise ValueError("times: expected finite times >= 0")
         linear, square, quartic = self._terms(torch.where(self.omega > 0, self.omega, 1.0))
         bend = square + 2 * quartic
-        # Without the logarithm the law is a quadratic equation in omega^2; without the rest, linear.
+        # Without its logarithm the law is a quadratic equation in omega^2; with it alone, linear.
         grown = 2 * t / (bend + (bend.square() + 4 * quartic * t).sqrt())
         high = torch.minimum(grown.log1p() / 2, t / linear)
 

@@ -7,7 +7,7 @@ and NC3 are those of ``orthogonal_frame``: class means are not centered.
 Tensors take any number of leading dimensions, so that thousands of networks go in one call. All
 bounds are our own, self-contained versions; the paper's constants were not at hand.
 
-Source: Jacot et al. 2025, Section 3 and Theorem 3.1.   Chapter: wide.
+Source: Jacot et al. 2025, Theorems 3.1 and 5.2.   Chapter: wide.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def balancedness(weights: Sequence[Tensor]) -> Tensor:
     0 where balanced. The paper's own normalization was not at hand; this one is ours. Its
     ``.amax(-1)`` is the worst pair.
 
-    Source: Jacot et al. 2025, Section 3.   Chapter: wide.
+    Source: Jacot et al. 2025, Theorem 3.1.   Chapter: wide.
 
     >>> balancedness([torch.eye(3), 2 * torch.eye(3)]).tolist()
     [3.0]
@@ -216,7 +216,7 @@ def nc3_bound(head: DeepHead) -> Tensor:
     inside, outside = spread_bound(head)
     t = torch.hypot(inside, outside) / math.sqrt(len(head.labels))
     largest, least = head.values[..., 0], head.values[..., -1]
-    return kantorovich(largest / least) - 2 * largest * t
+    return kantorovich(largest / least)
 
 
 def kantorovich(kappa: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ what they collapse to is an orthogonal frame, condition number 1, not a simplex.
 
 Functions take any number of leading dimensions, so that thousands of networks go in one call.
 
-Source: Jacot et al. 2025, Section 3.   Chapter: wide.
+Source: Jacot et al. 2025; the definitions are those its reviews give.   Chapter: wide.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["class_means", "condition", "nc1", "nc2", "nc3", "negativity"]
 def class_means(features: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """The means of the classes as they are, not centered, (..., C, d).
 
-    Source: Jacot et al. 2025, Section 3.   Chapter: wide.
+    Source: Jacot et al. 2025.   Chapter: wide.
     """
     if features.ndim < 2 or features.shape[-2] != len(labels):
         shape = tuple(features.shape)
@@ -37,7 +37,7 @@ def class_means(features: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 def nc1(features: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """Variation within the classes over variation between them, tr Sigma_W / tr Sigma_B, (...).
 
-    Source: Jacot et al. 2025, Section 3.   Chapter: wide.
+    Source: Jacot et al. 2025.   Chapter: wide.
 
     >>> h = torch.tensor([[0.0], [2.0], [4.0], [6.0]])
     >>> nc1(h, torch.tensor([0, 0, 1, 1]), 2).item()
@@ -53,7 +53,7 @@ def nc2(features: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 
     A simplex ETF centered at the origin has infinite ``nc2``: its rows sum to zero. Needs d >= C.
 
-    Source: Jacot et al. 2025, Section 3.   Chapter: wide.
+    Source: Jacot et al. 2025.   Chapter: wide.
 
     >>> nc2(2 * torch.eye(3), torch.arange(3), 3).item()
     1.0
@@ -67,7 +67,7 @@ def nc2(features: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 def nc3(features: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
     """Average cosine between features and the row of the weight (..., C, d) for their class, (...).
 
-    Source: Jacot et al. 2025, Section 3.   Chapter: wide.
+    Source: Jacot et al. 2025.   Chapter: wide.
 
     >>> nc3(torch.eye(2), torch.arange(2), torch.eye(2)).item()
     1.0
@@ -81,7 +81,7 @@ def negativity(before: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor
     Operator norms; ``before`` (..., N, d) is what enters the activation. With ReLU, 0 where no
     entry is negative: the layer then works as one more linear layer.
 
-    Source: Jacot et al. 2025, as their reviews describe it.   Chapter: wide.
+    Source: Jacot et al. 2025.   Chapter: wide.
 
     >>> negativity(torch.tensor([[3.0, -4.0]]), torch.relu).item()
     0.800000011920929
