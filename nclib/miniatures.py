@@ -43,7 +43,7 @@ class Miniature:
     1/2 Ave |Wh+b-y|^2. ``simplex_head`` fixes the classifier to a unit simplex ETF; the bias is
     trained.
 
-    Source: Zhou et al. 2022, Section 5, in miniature.   Chapters: landscape, rescaled.
+    Source: Zhou et al. 2022, Figs. 3-6, in miniature.   Chapters: landscape, rescaled.
     """
 
     optimizer: str

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.functional import hessian
 
 from ..simplex import centering, simplex_etf
+from ..theory import landscape
 from ..theory.rescaled import LocalLandscape, cross_entropy_gradient, plane_logits
 from .check import Check
 
@@ -26,11 +27,11 @@ __all__ = [
 
 # K, n, lambda_W, lambda_H, lambda_b, alpha, M: every regime, alpha below and above one.
 CASES = (
-    (4, 3, 5e-3, 5e-3, 1e-2, 5.0, 1.0),
-    (4, 3, 5e-3, 5e-3, 2.0, 5.0, 1.0),
-    (3, 2, 2e-2, 1e-2, 1e-2, 0.5, 2.0),
-    (3, 2, 2e-2, 1e-2, 5.0, 0.5, 2.0),
-    (5, 2, 1e-2, 3e-2, 3e-2, 1.0, 5.0),
+    (4, 3, 5e-2, 5e-2, 1e-2, 5.0, 1.0),
+    (4, 3, 5e-2, 5e-2, 2.0, 5.0, 1.0),
+    (3, 2, 1e-1, 5e-2, 1e-2, 0.5, 2.0),
+    (3, 2, 1e-1, 5e-2, 5.0, 0.5, 2.0),
+    (5, 2, 5e-2, 1e-1, 2e-1, 1.0, 5.0),
     (4, 3, 0.3, 0.2, 1e-1, 1.0, 1.0),
     (4, 3, 0.3, 0.2, 1e-1, 5.0, 2.0),
 )
@@ -130,8 +131,6 @@ def target_is_a_unit() -> Check:
 
 def minimizers_by_descent() -> Check:
     """Values and Gram matrices of the closed minimizers, against L-BFGS from random starts."""
-    from ..theory import landscape
-
     worst = 0.0
     for K, n, lW, lH, lb, alpha, M in CASES:
         best = landscape.minimizer(K, n, lW, lH, lb, alpha, M)
@@ -200,8 +199,8 @@ def _descend(
     variables = tuple(p.requires_grad_() for p in _start(K, n, seed=1))
     optimizer = torch.optim.LBFGS(
         variables,
-        max_iter=600,
-        tolerance_grad=1e-11,
+        max_iter=300,
+        tolerance_grad=1e-9,
         tolerance_change=0.0,
         history_size=20,
         line_search_fn="strong_wolfe",

@@ -1,9 +1,9 @@
 // The landscape explorer: where in the plane of the two decays we are, and what lies there.
 
 const REGIMES = {
-  nothing: "Nothing is learned: weights and features are zero, and the bias alone answers.",
+  zero: "Nothing is learned: weights and features are zero, and the bias alone answers.",
   simplex: "Simplex ETF: the class means sum to zero.",
-  shared: "Simplex ETF plus a common component: the class means no longer sum to zero.",
+  between: "Simplex ETF plus a common component: the class means no longer sum to zero.",
 };
 const STEPS = 48;
 

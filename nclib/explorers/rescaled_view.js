@@ -51,21 +51,19 @@ function view(setting, frames) {
     entropy_arrows: arrows(frames.entropy, entropy),
     best: dot(frames.squared, 0, best),
   };
-  const condition = (stiffness * (K - 1)) / K;
   const words = {
     classes: String(K),
     alpha: numeral(alpha),
     target: numeral(M),
     rows: numeral(rho),
-    best: numeral(best),
-    condition: numeral(Math.max(condition, 1 / condition)),
-    turning: numeral(turning),
   };
+  const condition = (stiffness * (K - 1)) / K;
   const place = best > frames.squared.y[1] ? ", above the picture," : "";
   words.sentence =
-    `The best feature points along its row and has length ${words.best}${place} under the squared loss; ` +
-    `cross-entropy wants it ever longer. Condition number ${words.condition}; ` +
-    `at a right angle the loss falls ${words.turning} times as fast per radian as per unit of length.`;
+    `The best feature points along its row and has length ${numeral(best)}${place} under the ` +
+    `squared loss; cross-entropy wants it ever longer. ` +
+    `Condition number ${numeral(Math.max(condition, 1 / condition))}; at a right angle the loss falls ` +
+    `${numeral(turning)} times as fast per radian as per unit of length.`;
   return { lines, words };
 }
 

@@ -6,6 +6,22 @@ finite.
 """
 
 from ..palette import COLORS, style
+from . import cylinder, flows, miniatures, rescaled, unconstrained, verdicts, wide
 from .runs import nc_panel, overview, plot_metric, plot_terms, portrait
 
-__all__ = ["COLORS", "nc_panel", "overview", "plot_metric", "plot_terms", "portrait", "style"]
+__all__ = [
+    "COLORS",
+    "cylinder",
+    "flows",
+    "miniatures",
+    "nc_panel",
+    "overview",
+    "plot_metric",
+    "plot_terms",
+    "portrait",
+    "rescaled",
+    "style",
+    "unconstrained",
+    "verdicts",
+    "wide",
+]

@@ -101,7 +101,9 @@ def _hop(ax: Axes, start: Any, end: Any, color: str) -> None:
 
 
 def _space(ax: Axes | None) -> Axes3D:
-    ax = ax or new_figure(6.0, 3.9, layout=None).add_axes((-0.13, -0.04, 0.86, 1.1), projection="3d")
+    ax = ax or new_figure(6.0, 3.9, layout=None).add_axes(
+        (-0.13, -0.04, 0.86, 1.1), projection="3d"
+    )
     if not isinstance(ax, Axes3D):
         raise TypeError(f'ax: expected 3-D axes (projection="3d"), got {type(ax).__name__}')
     ax.set_axis_off()

@@ -125,7 +125,9 @@ def plot_collapse(
         _scale(last, log=False)
         last.set_title("NC4  mismatch", loc="left")
         looks = {"class means": look("_means", 0), "classifier": look("_classifier", 0)}
-        lines = [Line2D([], [], label=name, **kind | {"marker": ""}) for name, kind in looks.items()]
+        lines = [
+            Line2D([], [], label=name, **kind | {"marker": ""}) for name, kind in looks.items()
+        ]
         key.set_axis_off()
         key.legend(handles=lines, loc="center")
         axes[1, 1].tick_params(labelbottom=True)

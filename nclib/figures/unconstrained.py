@@ -71,11 +71,12 @@ def plot_fall(H: Tensor, W: Tensor, num_classes: int) -> Figure:
             for i in range(c * per_class, (c + 1) * per_class):
                 x, y = H[:, 0, i].tolist(), H[:, 1, i].tolist()
                 ax.plot(x, y, linewidth=0.8, alpha=0.6, markevery=[0], **look)
-            end = H[-1, :, c * per_class].tolist()
-            ax.plot(*end, markersize=9, label=f"class {c}", **look | {"linestyle": ""})
-            row = W[c] / W[c].norm() * H[-1, :, c * per_class].norm() * 0.72
+            end = H[-1, :, c * per_class]
+            look |= {"markersize": 9, "linestyle": "", "label": f"class {c}"}
+            ax.plot(float(end[0]), float(end[1]), **look)
+            x, y = (0.72 * W[c] / W[c].norm() * end.norm()).tolist()
             arrow: dict[str, Any] = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.4}
-            ax.annotate("", xy=row.tolist(), xytext=(0, 0), arrowprops=arrow)
+            ax.annotate("", xy=(x, y), xytext=(0, 0), arrowprops=arrow)
         ax.set_aspect("equal")
         ax.set(xlabel="first coordinate", ylabel="second coordinate")
         figure.legend(loc="outside lower center", ncol=num_classes)

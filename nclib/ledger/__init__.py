@@ -1,6 +1,6 @@
 """Every numbered claim of the four papers, and what we add, each with its evidence."""
 
-from . import han, jacot, mixon, ours, zhou
+from . import han, jacot, mixon, ours, rescaled, zhou
 from .claim import KINDS, Claim, Verdict, check
 from .report import PAPERS, Report, claims_of
 
@@ -10,6 +10,7 @@ CLAIMS: tuple[Claim, ...] = (
     *han.CLAIMS,
     *mixon.CLAIMS,
     *zhou.CLAIMS,
+    *rescaled.CLAIMS,
     *jacot.CLAIMS,
     *ours.CLAIMS,
 )

@@ -27,17 +27,17 @@ CLAIMS: tuple[Claim, ...] = (
         "zhou:conjecture-rescaled",
         r"For $\alpha = 1$ the results for the plain loss carry over to any $M$; for both "
         "together global optimality is left open in the paper.",
-        f"{ZHOU}, Section 4 (no theorem)",
+        f"{ZHOU}, in words; no theorem",
         "rescaled",
         "symbolic",
         (symbolic.rescaled_minimizers, numeric.minimizers_by_descent),
         open="that every local minimum is global is not proved here for the rescaled loss",
     ),
     Claim(
-        "zhou:propC.1",
+        "zhou:propc.1",
         r"Logits of a feature in the plane of two vertices of the classifier, at radius $s$ and "
         r"angle $\theta$.",
-        f"{ZHOU}, Proposition C.1 and Eqs. (28)-(29)",
+        f"{ZHOU}, Proposition C.1",
         "rescaled",
         "symbolic",
         (symbolic.plane_logits, numeric.logits_in_the_plane),
@@ -61,10 +61,10 @@ CLAIMS: tuple[Claim, ...] = (
         (symbolic.polar_loss, symbolic.plane_logits, numeric.polar_loss_by_logits),
     ),
     Claim(
-        "zhou:eq33",
+        "zhou:slopes",
         r"The slopes of the rescaled loss in $s$ and $\theta$; at $\theta = \pi/2$ and for many "
         r"classes they are $(s, \alpha M s)$.",
-        f"{ZHOU}, Eqs. (33)-(34)",
+        f"{ZHOU}, Appendix C",
         "rescaled",
         "symbolic",
         (symbolic.feature_gradient, numeric.slopes_by_differentiation),

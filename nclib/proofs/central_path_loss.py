@@ -10,7 +10,6 @@ from .algebra import SquaredNorm, SymmetricSymbol
 from .central_path_symbols import (
     AROUND_CLASS,
     BIAS,
-    COMMUTE,
     COUNT,
     EQUAL,
     HALF,
@@ -18,9 +17,11 @@ from .central_path_symbols import (
     LABELS_CENTERED,
     LEFT,
     MEANS,
+    PRODUCT,
     RIGHT,
     SHRINK,
     SIMPLEX,
+    SQUARE,
     WEIGHT,
     WHITE,
     ZERO_MEAN,
@@ -31,6 +32,7 @@ from .central_path_symbols import (
     N,
     Omega,
     P,
+    Psi,
     St,
     Sw,
     U,
@@ -47,10 +49,11 @@ from .central_path_symbols import (
 )
 from .proof import Given, Proof, Step
 
-__all__ = ["equation_6", "equation_7", "loss_in_snr_values", "nc1_measures"]
+__all__ = ["equation_6", "equation_7", "loss_in_snr_values"]
 
 ANY = "any number of classes, samples a class and features"
 omega = sp.Symbol(r"\omega", positive=True)
+Q = SymmetricSymbol("Q", d, d)  # the inverse of Sigma_W
 
 
 @cache
@@ -77,8 +80,6 @@ def equation_6() -> Proof:
         N * M,
         (AROUND_CLASS, EQUAL, ZERO_SUMS),
     )
-    sizes = Step("Labels against the constant count samples.", Y.T * one, N * one_C, (
-        EQUAL, LABELS_CENTERED))  # fmt: skip
     return Proof(
         "Eq. (6)",
         r"For $\lambda = 0$, equal classes and zero global mean the best head is "
@@ -90,7 +91,6 @@ def equation_6() -> Proof:
         (
             zero,
             targets,
-            sizes,
             Step(
                 "The weight solves its normal equations.",
                 W * X.T * X + b * one.T * X,
@@ -101,7 +101,7 @@ def equation_6() -> Proof:
                 "The bias solves its own.",
                 W * X.T * one + b * one.T * one,
                 Y.T * one,
-                (zero, BIAS, sizes, LABELS_CENTERED, EQUAL, COUNT),
+                (zero, BIAS, LABELS_CENTERED, EQUAL, COUNT),
             ),
             Step(
                 r"With a global mean, the bias $\tfrac1C\mathbf{1} - W_{\mathrm{LS}}\,\mu_G$ "
@@ -170,9 +170,6 @@ def equation_7() -> Proof:
     )
 
 
-Q = SymmetricSymbol("Q", d, d)
-
-
 @cache
 def loss_in_snr_values() -> Proof:
     """L_LS = 1/2 sum_j 1/(C + omega_j^2), with its two parts.
@@ -183,6 +180,11 @@ def loss_in_snr_values() -> Proof:
     >>> loss_in_snr_values().holds
     True
     """
+    complete = Given(
+        r"$V$ and $\mathbf{1}$ span all of $\mathbb{R}^C$",
+        one_C * one_C.T,
+        C * (sp.Identity(C) - V * V.T),
+    )
     total = Given(
         "total covariance, in whitened features", St, sp.Identity(d) + U * Omega * Omega * U.T / C
     )
@@ -192,23 +194,24 @@ def loss_in_snr_values() -> Proof:
         r"\omega_j^2}$, with $\Lone = \tfrac12\sum_j\frac{\omega_j^2}{(C + \omega_j^2)^2}$ and "
         r"$\Ltwothree = \tfrac12\sum_j\frac{C}{(C + \omega_j^2)^2}$. By Eq. (7) it is enough to "
         r"take whitened features, $\Sigma_W = I$, where the class means $M = V\Omega U^\top$ are "
-        r"the SNR matrix; $K$ stands for $(C + \Omega^2)^{-1}$.",
+        r"the SNR matrix; $K$ stands for $(C + \Omega^2)^{-1}$ and $\Psi$ for $\Omega K$.",
         "our derivation; terms of Han, Papyan & Donoho 2022, Eqs. (6), (8), (17), (18)",
         ANY,
         (
             Step(
-                r"$V K\Omega U^\top$ is the weight of Eq. (6).",
-                V * K * Omega * U.T * St,
+                r"$V\Psi U^\top$ is the weight of Eq. (6).",
+                V * Psi * U.T * St,
                 V * Omega * U.T / C,
-                (total, RIGHT, INVERSE, COMMUTE),
+                (total, RIGHT, INVERSE, PRODUCT),
             ),
             *_parts(),
             Step(
                 "The loss itself, from its definition, without the two parts.",
                 SquaredNorm(X * W.T + one * b.T - Y) / (2 * n),
                 HALF * sp.Trace(K),
-                (AROUND_CLASS, EQUAL, ZERO_SUMS, LABELS_CENTERED, BIAS, COUNT, WHITE, ZERO_CLASSES,
-                 SHRINK, MEANS, LEFT, RIGHT, INVERSE, COMMUTE),
+                (AROUND_CLASS, EQUAL, ZERO_SUMS, LABELS_CENTERED, BIAS, complete, WHITE, SHRINK,
+                 MEANS, LEFT, RIGHT, INVERSE,
+                    PRODUCT, SQUARE),
             ),
             Step(
                 "Value by value: the two parts add up.",
@@ -219,77 +222,32 @@ def loss_in_snr_values() -> Proof:
     )  # fmt: skip
 
 
-ZERO_CLASSES = Given("columns of $V$ sum to zero", one_C.T * V, sp.ZeroMatrix(1, C - 1))
-
-
 def _parts() -> tuple[Step, ...]:
     """L_NC1 and L_NC2/3 by the formulas of Appendix C.1."""
     errors = Step(
         "Errors at the class means, of centered targets.",
         M * W.T - P,
         -C * V * K * V.T,
-        (MEANS, SHRINK, RIGHT, INVERSE, COMMUTE, SIMPLEX),
+        (MEANS, SHRINK, RIGHT, INVERSE, SIMPLEX),
     )
     return (
         errors,
         Step(
             r"$\Lone = \tfrac12\operatorname{tr}(W_{\mathrm{LS}}\Sigma_W W_{\mathrm{LS}}^\top)$.",
             HALF * SquaredNorm(W),
-            HALF * sp.Trace(K * K * Omega * Omega),
-            (SHRINK, LEFT, RIGHT, COMMUTE),
+            HALF * sp.Trace(Psi * Psi),
+            (SHRINK, LEFT, RIGHT),
         ),
         Step(
             r"$\Ltwothree = \tfrac{1}{2C}\lVert M W_{\mathrm{LS}}^\top - P\rVert_F^2$.",
             SquaredNorm(M * W.T - P) / (2 * C),
             C * HALF * sp.Trace(K * K),
-            (MEANS, SHRINK, LEFT, RIGHT, INVERSE, COMMUTE, SIMPLEX),
+            (MEANS, SHRINK, LEFT, RIGHT, INVERSE, SIMPLEX),
         ),
-    )
-
-
-@cache
-def nc1_measures() -> Proof:
-    """The trace measure of NC1 is never below the sum of 1/omega^2: Gauss and Markov.
-
-    Source: our derivation.   Chapter: snr.
-
-    >>> nc1_measures().holds
-    True
-    """
-    k = C - 1
-    A, G = sp.MatrixSymbol("A", k, d), sp.MatrixSymbol("G", d, k)
-    T, J = sp.MatrixSymbol("T", d, k), SymmetricSymbol("J", k, k)
-    right = Given(r"$G = A^+$ undoes $A$, since $A$ has full rank", A * G, sp.Identity(k))
-    inverse = Given(r"$J = (A\Sigma_W^{-1}A^\top)^{-1}$", A * Q * A.T * J, sp.Identity(k))
-    weighted = Given(r"the weighted inverse; $Q = \Sigma_W^{-1}$", T, Q * A.T * J)
-    undo = Given(r"$Q = \Sigma_W^{-1}$", Sw * Q, sp.Identity(d))
-    same = Step("It undoes $A$ as well.", A * T, sp.Identity(k), (weighted, inverse))
-    pulled = Step("It turns the spread into $A$.", Sw * T, A.T * J, (weighted, undo))
-    return Proof(
-        "Two measures of NC1",
-        r"$\tfrac1C\operatorname{tr}(\Sigma_W\Sigma_B^+) \ge \sum_j 1/\omega_j^2$, with equality "
-        r"exactly where $\Sigma_W$ maps the span of the centered class means into itself. Let the "
-        r"rows of $A = V_0^\top M$ be the class means over an orthonormal basis $V_0$ of all "
-        r"that sums to zero. Then the left side is $\operatorname{tr}(G^\top\Sigma_W G)$ with "
-        r"$G = A^+$, and the right side is $\operatorname{tr}J$ with $J = (A\Sigma_W^{-1}A^\top)"
-        r"^{-1}$.",
-        "our derivation, after Gauss and Markov",
-        "any number of classes and features, $d \\ge C - 1$",
-        (
-            same,
-            pulled,
-            Step(
-                r"The gap is a square, $\lVert\Sigma_W^{1/2}(G - T)\rVert_F^2$, and vanishes only "
-                r"at $G = T$.",
-                (G - T).T * Sw * (G - T),
-                G.T * Sw * G - J,
-                (pulled, right, same, J_TURNED),
-            ),
-            Step(
-                "In traces.",
-                sp.Trace(G.T * Sw * G) - sp.Trace(J),
-                sp.Trace((G - T).T * Sw * (G - T)),
-                (pulled, right, same),
-            ),
+        Step(
+            "Both together.",
+            HALF * sp.Trace(Psi * Psi) + C * HALF * sp.Trace(K * K),
+            HALF * sp.Trace(K),
+            (SQUARE,),
         ),
     )

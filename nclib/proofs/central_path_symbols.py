@@ -11,10 +11,10 @@ from .algebra import SymmetricSymbol
 from .proof import Given
 
 __all__ = [
-    "AROUND_CLASS", "BIAS", "COMMUTE", "COUNT", "EQUAL", "HALF", "INVERSE", "LABELS_CENTERED",
-    "LEFT", "MEANS", "RIGHT", "SHRINK", "SIMPLEX", "WEIGHT", "WHITE", "ZERO_MEAN", "ZERO_SUMS",
-    "C", "K", "M", "N", "Omega", "P", "St", "Sw", "U", "V", "W", "X", "Y", "Z", "b", "d", "one",
-    "one_C", "n",
+    "AROUND_CLASS", "BIAS", "COUNT", "EQUAL", "HALF", "INVERSE", "LABELS_CENTERED", "LEFT",
+    "MEANS", "PRODUCT", "RIGHT", "SHRINK", "SIMPLEX", "SQUARE", "WEIGHT", "WHITE", "ZERO_MEAN",
+    "ZERO_SUMS", "C", "K", "M", "N", "Omega", "P", "Psi", "St", "Sw", "U", "V", "W", "X", "Y",
+    "Z", "b", "d", "n", "one", "one_C",
 ]  # fmt: skip
 
 HALF = sp.Rational(1, 2)
@@ -38,6 +38,7 @@ V = sp.MatrixSymbol("V", C, C - 1)  # over the classes
 U = sp.MatrixSymbol("U", d, C - 1)  # over the features
 Omega = SymmetricSymbol(r"\Omega", C - 1, C - 1)  # diagonal
 K = SymmetricSymbol("K", C - 1, C - 1)  # (C + Omega^2)^{-1}, diagonal
+Psi = SymmetricSymbol(r"\Psi", C - 1, C - 1)  # Omega K, the singular values of the best head
 
 AROUND_CLASS = Given("features, around their class means", X, Y * M + Z)
 EQUAL = Given("one-hot labels, $N$ samples in each class", Y.T * Y, N * sp.Identity(C))
@@ -54,9 +55,10 @@ LEFT = Given("orthonormal singular vectors over the classes", V.T * V, sp.Identi
 RIGHT = Given("orthonormal singular vectors over the features", U.T * U, sp.Identity(C - 1))
 SIMPLEX = Given("centering; $V$ spans all that sums to zero", P, V * V.T)
 INVERSE = Given(
-    r"$K = (C + \Omega^2)^{-1}$, multiplied out",
-    K * Omega * Omega,
+    r"$K = (C + \Omega^2)^{-1}$ and $\Psi = \Omega K$, diagonal",
+    Omega * Psi,
     sp.Identity(C - 1) - C * K,
 )
-COMMUTE = Given("diagonal matrices commute", Omega * K, K * Omega)
-SHRINK = Given("the best head, in whitened features", W, V * K * Omega * U.T)
+PRODUCT = Given(r"$\Psi = \Omega K$, once more", K * Omega, Psi)
+SQUARE = Given(r"$\Psi^2 = \Omega^2K^2$, multiplied out", Psi * Psi, K - C * K * K)
+SHRINK = Given("the best head, in whitened features", W, V * Psi * U.T)

@@ -24,13 +24,13 @@ Z = sp.MatrixSymbol("Z", C * N, d)
 W = sp.MatrixSymbol("W", C, d)
 W_LS = sp.MatrixSymbol(r"W_{\mathrm{LS}}", C, d)
 G = sp.MatrixSymbol("G", C * N, d)  # gradient of the loss in the features
-dM = sp.MatrixSymbol(r"\dot{M}", C, d)
-dZ = sp.MatrixSymbol(r"\dot{Z}", C * N, d)
+M_dot = sp.MatrixSymbol(r"\dot{M}", C, d)
+Z_dot = sp.MatrixSymbol(r"\dot{Z}", C * N, d)
 one = sp.MatrixSymbol(r"\mathbf{1}_{CN}", C * N, 1)
 one_C = sp.MatrixSymbol(r"\mathbf{1}_C", C, 1)
 a = sp.MatrixSymbol("a", d, 1)
-da = sp.MatrixSymbol(r"\dot{a}", d, 1)
-Sw, Sb, St, B, dSw, dSb = (
+a_dot = sp.MatrixSymbol(r"\dot{a}", d, 1)
+Sw, Sb, St, B, Sw_dot, Sb_dot = (
     SymmetricSymbol(name, d, d)
     for name in (
         r"\Sigma_{W}",
@@ -56,7 +56,7 @@ def velocities() -> Proof:
     around = Given("features, around their class means", H, Y * M + Z)
     within = Given("deviations sum to zero in each class", Y.T * Z, sp.ZeroMatrix(C, d))
     count = Given("$N$ samples in each class", Y.T * Y, N * sp.Identity(C))
-    ones = Given("each sample has one class", Y.T * one, N * one_C)
+    ones = Given("each sample has one class", one, Y * one_C)
     zero = Given("zero global mean", one_C.T * M, sp.ZeroMatrix(1, d))
     between = Given("between-class covariance", M.T * M, C * Sb)
     best = Given("the best head; its bias is $1/C$", W_LS, M * St.I / C)
@@ -64,7 +64,7 @@ def velocities() -> Proof:
     free = SquaredNorm(H * W.T + one * one_C.T / C - Y) / (2 * C * N)
     slope = Given("the gradient at the best head", G, residual * W_LS / (C * N))
     on_means = -M * St.I * Sw * St.I / (C**2 * N)
-    known = (around, within, count, ones, zero, between, best, slope)
+    known = (around, within, count, zero, between, best, slope)
     return Proof(
         "Two velocities",
         "At the best head without ridge, the gradient of the loss in the features has the class "
@@ -81,11 +81,10 @@ def velocities() -> Proof:
             ),
             Step("Its class averages.", Y.T * G / N, on_means, (*known, SPLIT)),
             Step(
-                "Its deviations from them: what is left when the averages are put back and "
-                "subtracted.",
-                Z * W_LS.T * W_LS / (C * N),
+                "Its deviations from them.",
+                G - Y * Y.T * G / N,
                 Z * St.I * Sb * St.I / (C**2 * N),
-                (between, best),
+                (around, within, count, ones, between, best, slope),
             ),
         ),
     )
@@ -94,8 +93,8 @@ def velocities() -> Proof:
 def _flow() -> tuple[Given, Given, Given, Given, Given]:
     """The two velocities, and the covariances they move."""
     return (
-        Given("velocity of the class means", dM, kappa * M * St.I * Sw * St.I),
-        Given("velocity of the deviations", dZ, -r * kappa * Z * St.I * Sb * St.I),
+        Given("velocity of the class means", M_dot, kappa * M * St.I * Sw * St.I),
+        Given("velocity of the deviations", Z_dot, -r * kappa * Z * St.I * Sb * St.I),
         Given("between-class covariance", M.T * M, C * Sb),
         Given("within-class covariance", Z.T * Z, C * N * Sw),
         SPLIT,
@@ -112,8 +111,8 @@ def matrix_budget() -> Proof:
     True
     """
     means, deviations, between, within, split = _flow()
-    up = dM.T * M / C + M.T * dM / C
-    down = dZ.T * Z / (C * N) + Z.T * dZ / (C * N)
+    up = M_dot.T * M / C + M.T * M_dot / C
+    down = Z_dot.T * Z / (C * N) + Z.T * Z_dot / (C * N)
     parallel = Sw * St.I * Sb
     rise = Step(
         r"$\dot\Sigma_B$ in terms of the parallel sum.",
@@ -181,13 +180,13 @@ def mode_speed() -> Proof:
     )
     signal = Step("And of the signal.", Sb * a, lam / (1 + lam) * St * a, (mode, total))
     rising = kappa * (St.I * Sw * St.I * Sb + Sb * St.I * Sw * St.I)
-    grows = Given("signal grows by the flow", dSb, rising)
-    pays = Given("noise pays for it", dSw, -r * rising)
+    grows = Given("signal grows by the flow", Sb_dot, rising)
+    pays = Given("noise pays for it", Sw_dot, -r * rising)
     K = (1 + r * omega**2 / C) / (N * noise**2)
     speed = K * omega / (C + omega**2) ** 2
     at_mode = 2 * kappa * lam * (1 + r * lam) / ((1 + lam) ** 2 * noise**2)
     placed = at_mode.subs({lam: omega**2 / C, kappa: 1 / (C**2 * N)})
-    budget = b / (1 + r * omega**2 / C)
+    budget = C * b / (C + r * omega**2)
     return Proof(
         "Theorem 2 (speed of an SNR value)",
         r"At any features with invertible $\Sigma_W$, a simple $\omega > 0$ moves at $\dot\omega = "
@@ -199,8 +198,8 @@ def mode_speed() -> Proof:
             Step(
                 r"Differentiating $\Sigma_B a = \lambda\Sigma_W a$ and multiplying by $a^\top$, "
                 r"the turning $\dot a$ of the direction drops out; what is left is $\dot\lambda$.",
-                a.T * (dSb * a + Sb * da - lam * dSw * a - lam * Sw * da),
-                a.T * (dSb - lam * dSw) * a,
+                a.T * (Sb_dot * a + Sb * a_dot - lam * Sw_dot * a - lam * Sw * a_dot),
+                a.T * (Sb_dot - lam * Sw_dot) * a,
                 (mode,),
             ),
             as_total,
@@ -213,7 +212,7 @@ def mode_speed() -> Proof:
             ),
             Step(
                 r"Together, $\dot\lambda$.",
-                a.T * (dSb - lam * dSw) * a,
+                a.T * (Sb_dot - lam * Sw_dot) * a,
                 2 * kappa * lam * (1 + r * lam) / (1 + lam) ** 2 * a.T * a,
                 (grows, pays, as_total, signal),
             ),

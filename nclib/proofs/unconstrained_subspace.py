@@ -222,7 +222,7 @@ def _scalar_laws() -> tuple[Step, ...]:
         Step(
             r"Entry by entry, for one eigenvalue $\sigma^2$ of $M$: the logistic function solves "
             "the equation.",
-            squared.diff(t),
+            sp.Derivative(squared, t),
             2 * squared * (root - squared),
             tex=r"\frac{d}{dt}\sigma^2 = 2\sigma^2(\sqrt N - \sigma^2), \quad \sigma^2 = "
             r"\frac{\sqrt N}{1 + (\sqrt N/\sigma_0^2 - 1)e^{-2\sqrt N t}}",
@@ -236,9 +236,9 @@ def _scalar_laws() -> tuple[Step, ...]:
         ),
         Step(
             "Entry by entry, for one bias: it forgets its start at the rate $CN$.",
-            bias.diff(t),
-            -n * (bias - 1 / C),
-            tex=r"\dot\beta = -CN(\beta - \tfrac1C), \quad \beta = \tfrac1C + (\beta_0 - "
+            sp.Derivative(bias, t),
+            N - n * bias,
+            tex=r"\dot\beta = N - CN\beta, \quad \beta = \tfrac1C + (\beta_0 - "
             r"\tfrac1C)e^{-CNt}",
         ),
     )

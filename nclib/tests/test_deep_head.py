@@ -166,6 +166,25 @@ def test_bounds_hold_on_any_shape(seed: int, widths: list[int], digits: float) -
     assert apart <= torch.hypot(inside, outside) * near
 
 
+def test_the_nc1_bound_by_hand() -> None:
+    """Every number of the bound from its own definition."""
+    head = a_head(16, [6, 5, 7], 0.01)
+    first, below, last = head.weights
+    Y = torch.eye(3).double()[LABELS]
+    X = head.inputs @ first.T
+    Z = X @ below.T
+    size, radius = (float(torch.linalg.svdvals(m)[0]) for m in (Z, last))
+    s = float(torch.linalg.svdvals(Y)[-1])
+    eps_1 = float((Z @ last.T - Y).norm())
+    eps_2 = float(torch.linalg.eigvalsh(last.T @ last - below @ below.T).abs().max())
+    inside = size * eps_1 / (s - eps_1)
+    outside = min(float(X.norm()), float(torch.linalg.svdvals(X)[0]) * 2) * math.sqrt(eps_2)
+    between = float((Y - Y.mean(0)).norm()) - eps_1
+    found = [float(x) for x in (*heads.spread_bound(head), heads.nc1_bound(head))]
+    wanted = [inside, outside, radius**2 * (inside**2 + outside**2) / between**2]
+    assert found == pytest.approx(wanted, rel=TIGHT)
+
+
 def test_square_layers_need_no_balance() -> None:
     """Where the last hidden layer is as wide as there are classes, imbalance costs nothing."""
     head = a_head(13, [6, 3], 0.05)

@@ -13,16 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nclib import explorers
-from nclib.explorers import flows, rescalings
+from nclib.explorers import flows, landscapes, rescalings
 from nclib.explorers.frame import Axis, Frame, numeral
 from nclib.explorers.page import Explorer, Picture, controls, defaults, explorer, source
 from nclib.theory.rescaled import LocalLandscape
 
 from .tolerances import EXACT
 
-MODULES = {"flow": flows, "rescaled": rescalings}
+MODULES = {"flow": flows, "landscape": landscapes, "rescaled": rescalings}
 MAKERS = {
     "flow": explorers.flow,
+    "landscape": explorers.landscape,
     "rescaled": explorers.rescaled,
 }
 HEAVIEST = 60_000  # bytes of a whole explorer
@@ -210,6 +211,34 @@ def test_outlines_lie_on_their_levels():
         in_length, in_angle = landscape.gradient(s, theta)
         slack = in_length.abs() * 10 / height + in_angle.abs() * math.pi / width  # of a pixel
         assert bool(((landscape.loss(s, theta) - level).abs() <= 0.1 * slack + 1e-3 * level).all())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 12), st.floats(1e-3, 1e3), st.floats(0.2, 20), st.floats(0.5, 10))
+def test_map_shows_where_regimes_change(K, bias, alpha, M):
+    """A hair above and below each edge of the map the minimizer is of another kind."""
+    hair = 1e-9
+    for edge, above, below in (
+        (landscapes.vanishing(K, bias, alpha, M), "zero", "simplex"),
+        (landscapes.sharing(bias, alpha, M), "simplex", "between"),
+    ):
+        kinds = [landscapes.best(K, edge * (1 + h), bias, alpha, M).regime for h in (hair, -hair)]
+        assert kinds == [above, below]
+
+
+def test_bars_and_squares_are_the_minimizer():
+    """Heights are the spectrum and the bias, areas the Gram matrix, in units of the target."""
+    setting = defaults("landscape") | {"bias": 1.0, "target": 2.0, "classes": 5.0}
+    found = landscapes.best(5, 10**-0.5, 10.0, 1.0, 2.0)
+    lines = landscapes.picture(setting).lines
+    height = landscapes.FRAMES["bars"].size[1]
+    for key, number in (("common", found.y), ("equal", found.x), ("beta", found.beta)):
+        assert 1 - points(lines[key])[1][1] / height == pytest.approx(number / 2, abs=1e-3)
+    side = landscapes.FRAMES["gram"].size[1] / 5
+    for key, number in (("own", found.gram_H[0, 0]), ("negative", found.gram_H[0, 1])):
+        corners = points(lines[key])
+        width = (corners[1][0] - corners[0][0]) / side
+        assert width**2 == pytest.approx(abs(float(number)) / 2, abs=5e-3)
 
 
 # Axes and numerals --------------------------------------------------------------------------------

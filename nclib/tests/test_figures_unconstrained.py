@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import matplotlib
+import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 from nclib.figures import unconstrained as pictures
 from nclib.theory import unconstrained as free
@@ -25,6 +27,11 @@ def closed():
     assert dict(matplotlib.rcParams) == before
 
 
+def drawn(ax: Axes, axis: int) -> list[list[float]]:
+    """The coordinates of every line of a panel, horizontal (0) or vertical (1)."""
+    return [np.asarray(line.get_data()[axis]).tolist() for line in ax.lines]
+
+
 @pytest.fixture
 def errors():
     start = free.random_start(3, 2, 4, torch.tensor(SCALES).double(), seed=0)
@@ -36,7 +43,7 @@ def test_emergence_draws_the_errors(errors):
     axes = pictures.plot_emergence(STEPS, errors, SCALES).axes
     assert len(axes) == 3
     for ax, values in zip(axes, (errors.snc1, errors.snc2, errors.snc3), strict=True):
-        assert [list(line.get_ydata()) for line in ax.lines] == values.T.tolist()
+        assert drawn(ax, 1) == values.T.tolist()
         assert ax.get_yscale() == "log"
 
 
@@ -51,18 +58,17 @@ def test_emergence_names_its_starts(errors):
 def test_distance_draws_the_distance(errors):
     """One panel, a curve per start."""
     (ax,) = pictures.plot_distance(STEPS, errors.distance, SCALES).axes
-    assert [list(line.get_ydata()) for line in ax.lines] == errors.distance.T.tolist()
+    assert drawn(ax, 1) == errors.distance.T.tolist()
 
 
 def test_fall_draws_every_feature():
     """A thin path per feature, and a large mark where each class ends."""
     path = free.descend(free.random_start(3, 4, 2, torch.tensor(0.5), seed=0), 0.01, 20, record=5)
     (ax,) = pictures.plot_fall(path.H, path.W[-1], 3).axes
-    paths = [line for line in ax.lines if len(line.get_xdata()) == 5]
-    ends = [line for line in ax.lines if len(line.get_xdata()) == 1]
-    assert (len(paths), len(ends)) == (12, 3)
-    assert [list(line.get_xdata()) for line in paths] == path.H[:, 0].T.tolist()
-    assert [line.get_ydata()[0] for line in ends] == path.H[-1, 1, ::4].tolist()
+    paths = [xs for xs in drawn(ax, 0) if len(xs) == 5]
+    ends = [ys for ys in drawn(ax, 1) if len(ys) == 1]
+    assert paths == path.H[:, 0].T.tolist()
+    assert ends == path.H[-1, 1, ::4, None].tolist()
 
 
 def test_logistic_draws_lines_and_dots():
@@ -70,15 +76,12 @@ def test_logistic_draws_lines_and_dots():
     times, dots = torch.linspace(0, 1, 7), torch.tensor([0.0, 1.0])
     closed = free.logistic(torch.tensor([0.1, 0.5]), 4, times[:, None])
     (ax,) = pictures.plot_logistic(times, closed, dots, closed[[0, -1]]).axes
-    line, marks = ax.lines[2:]
-    assert list(line.get_ydata()) == closed[:, 1].tolist()
-    assert list(marks.get_ydata()) == closed[[0, -1], 1].tolist()
-    assert line.get_color() == marks.get_color()
+    assert drawn(ax, 1)[2:] == [closed[:, 1].tolist(), closed[[0, -1], 1].tolist()]
+    assert ax.lines[2].get_color() == ax.lines[3].get_color() != ax.lines[0].get_color()
 
 
 def test_plateau_leaves_out_step_zero():
     """Both curves of each start, from the first step on: step zero has no logarithm."""
     risk = torch.tensor([[1.0, 2.0], [0.1, 0.2], [0.01, 0.02]])
     (ax,) = pictures.plot_plateau((0, 1, 2), risk, risk / 2, (1e-1, 1e-2)).axes
-    drawn = [list(line.get_ydata()) for line in ax.lines]
-    assert drawn == [x[1:].tolist() for k in (0, 1) for x in (risk[:, k], risk[:, k] / 2)]
+    assert drawn(ax, 1) == [x[1:].tolist() for k in (0, 1) for x in (risk[:, k], risk[:, k] / 2)]

@@ -7,6 +7,37 @@ discriminants   the same family at any features: budget, speeds, kernel
 unconstrained   Mixon, Parshall & Pi: strong collapse
 landscape       Zhou et al.: minimizers for every bias decay, dimension and rescaling
 rescaled        the rescaled squared loss around a collapsed classifier
+small_start     the first moments of a descent from near zero
 orthogonal_frame, balancing, deep_head
                 Jacot et al.: their measures, how layers balance, bounds for linear heads
 """
+
+from . import (
+    balancing,
+    central_path,
+    deep_head,
+    discriminants,
+    free_features,
+    landscape,
+    orthogonal_frame,
+    rescaled,
+    saddles,
+    small_start,
+    two_speeds,
+    unconstrained,
+)
+
+__all__ = [
+    "balancing",
+    "central_path",
+    "deep_head",
+    "discriminants",
+    "free_features",
+    "landscape",
+    "orthogonal_frame",
+    "rescaled",
+    "saddles",
+    "small_start",
+    "two_speeds",
+    "unconstrained",
+]

@@ -216,7 +216,7 @@ def nc3_bound(head: DeepHead) -> Tensor:
     inside, outside = spread_bound(head)
     t = torch.hypot(inside, outside) / math.sqrt(len(head.labels))
     largest, least = head.values[..., 0], head.values[..., -1]
-    return kantorovich(largest / least)
+    return kantorovich(largest / least) - 2 * largest * t
 
 
 def kantorovich(kappa: Tensor) -> Tensor:

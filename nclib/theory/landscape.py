@@ -44,9 +44,7 @@ class Problem:
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: expected a finite number > 0, got {getattr(self, name)}")
         if not self.lambda_b >= 0:
-            raise ValueError(
-                f"lambda_b: expected >= 0, or math.inf for no bias, got {self.lambda_b}"
-            )
+            raise ValueError(f"lambda_b: expected >= 0 (inf: no bias), got {self.lambda_b}")
 
     @property
     def price(self) -> float:
@@ -58,21 +56,16 @@ class Problem:
         """K sqrt(n lambda_W lambda_H), the strength of both decays in one number."""
         return self.K * math.sqrt(self.n) * self.price
 
-    @property
-    def has_bias(self) -> bool:
-        """Whether b may move at all."""
-        return self.lambda_b < math.inf
-
     def slope(self, logits: Tensor) -> Tensor:
         """Gradient of the data term in the logits (K, n, K), of the same shape."""
-        own = torch.eye(self.K, dtype=logits.dtype)[:, None, :]  # (K, 1, K)
+        own = _own(logits)
         return (logits + own * ((self.alpha - 1) * logits - self.alpha * self.M)) / (
             self.K * self.n
         )
 
     def data_term(self, logits: Tensor) -> Tensor:
         """The data term of f at logits (K, n, K), a scalar tensor."""
-        own = torch.eye(self.K, dtype=logits.dtype)[:, None, :]
+        own = _own(logits)
         errors = (1 - own) * logits.square() + own * self.alpha * (logits - self.M).square()
         return errors.sum() / (2 * self.K * self.n)
 
@@ -80,7 +73,7 @@ class Problem:
         """f at W (K, d), H (K, n, d), b (K,): a scalar tensor that can be differentiated."""
         self._require_shapes(W, H, b)
         penalty = self.lambda_W * W.square().sum() + self.lambda_H * H.square().sum()
-        if self.has_bias:
+        if self.lambda_b < math.inf:
             penalty = penalty + self.lambda_b * b.square().sum()
         return self.data_term(H @ W.T + b) + penalty / 2
 
@@ -88,18 +81,17 @@ class Problem:
         """A number that f(W, H, b) never goes below, for any W, H, b of any dimension.
 
         The dual objective at the slope of the data term at logits (K, n, K), made admissible:
-        rows centered where the bias is free, operator norm cut to sqrt(lambda_W lambda_H).
-        Our derivation, from Fenchel duality.   Chapter: landscape.
+        centered where the bias is free, operator norm cut to sqrt(lambda_W lambda_H). Our
+        derivation, from Fenchel duality.   Chapter: landscape.
         """
         dual = self.slope(logits)
         if self.lambda_b == 0:
             dual = dual - dual.mean((0, 1))
         norm = float(torch.linalg.matrix_norm(dual.flatten(0, 1), 2))
         dual = dual * min(1.0, self.price / norm) if norm > 0 else dual
-        own = torch.eye(self.K, dtype=dual.dtype)[:, None, :]
-        bound = -self.M * (own * dual).sum()
-        weights = 1 + (self.alpha - 1) * own
-        bound = bound - self.K * self.n / 2 * (dual.square() / weights).sum()
+        own = _own(dual)
+        curved = dual.square() / (1 + (self.alpha - 1) * own)
+        bound = -self.M * (own * dual).sum() - self.K * self.n / 2 * curved.sum()
         if 0 < self.lambda_b < math.inf:
             bound = bound - dual.sum((0, 1)).square().sum() / (2 * self.lambda_b)
         return float(bound)
@@ -110,8 +102,13 @@ class Problem:
         for (name, shape), got in zip(expected.items(), (W, H, b), strict=True):
             if got.shape != shape:
                 raise ValueError(f"{name}: expected {shape}, got {tuple(got.shape)}")
-        if not self.has_bias and bool((b != 0).any()):
+        if self.lambda_b == math.inf and bool((b != 0).any()):
             raise ValueError("b: expected zeros, since lambda_b = inf means that there is no bias")
+
+
+def _own(logits: Tensor) -> Tensor:
+    """Ones where a score is that of the sample's own class, (K, 1, K)."""
+    return torch.eye(logits.shape[-1], dtype=logits.dtype)[:, None, :]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,17 +152,12 @@ class Minimizer:
 
     def head(self) -> Head:
         """W (K, d) and b (K,); every rotation of the features gives another, equally good."""
-        return Head(self._root() * self._stretch**0.5, self.bias)
+        bias = torch.full((self.problem.K,), self.beta, dtype=torch.float64)
+        return Head(self._root() * self._stretch**0.5, bias)
 
     def features(self) -> Tensor:
         """H (K, n, d), the same for all samples of a class."""
-        means = self._root() / self._stretch**0.5
-        return means[:, None, :].expand(-1, self.problem.n, -1).clone()
-
-    @property
-    def bias(self) -> Tensor:
-        """b = beta 1, (K,)."""
-        return torch.full((self.problem.K,), self.beta, dtype=torch.float64)
+        return (self._root() / self._stretch**0.5)[:, None, :].repeat(1, self.problem.n, 1)
 
     @property
     def logits(self) -> Tensor:
@@ -178,10 +170,9 @@ class Minimizer:
 
     def _root(self) -> Tensor:
         """R (K, d) with R R^T = x Q + (y/K) 11^T."""
-        K, d = self.problem.K, self.d
         values, vectors = torch.linalg.eigh(self.mixture)
-        root = (vectors * values.clamp(min=0).sqrt()).flip(1)[:, :d]  # largest first
-        return torch.cat([root, root.new_zeros(K, d - root.shape[1])], dim=1)
+        root = (vectors * values.clamp(min=0).sqrt()).flip(1)[:, : self.d]  # largest first
+        return torch.nn.functional.pad(root, (0, self.d - root.shape[1]))
 
 
 def minimizer(
@@ -208,8 +199,8 @@ def minimizer(
     of rank K is out of reach. For alpha = 1 it is replaced by the best of rank d; for other alpha
     no closed form is known, which is a ValueError.
 
-    Source: Zhou et al. 2022, Theorem 3.1, for alpha = M = 1; lengths and rescalings are our
-    derivation.   Chapters: landscape, rescaled.
+    Source: Zhou et al. 2022, Theorem 3.1, alpha = M = 1; lengths and rescalings: our derivation.
+    Chapters: landscape, rescaled.
 
     >>> from math import inf
     >>> minimizer(4, 25, 0.01, 0.01, 0.0, 1.0, 1.0).x  # c = 0.2
@@ -220,28 +211,27 @@ def minimizer(
     problem = Problem(K, n, lambda_W, lambda_H, lambda_b, alpha, M)
     d = K if d is None else d
     if not (isinstance(d, int) and d >= 1):
-        raise ValueError(f"d: expected int >= 1, or None for K, got {d!r}")
+        raise ValueError(f"d: expected int >= 1, got {d!r}")
     x, y, beta = _lengths(problem)
     rank = 0 if x <= 0 else K if y > 0 else K - 1
     if rank <= d:
         regime = "zero" if x <= 0 else "simplex" if y <= 0 else "between"
-        regime = "frame" if y > 0 and not problem.has_bias else regime
+        regime = "frame" if y > 0 and lambda_b == math.inf else regime
         return _build(problem, d, x, y, beta, regime, centering(K))
     if alpha != 1:
         raise ValueError(
             f"d: expected >= {rank}, the rank of the minimizer, since alpha = {alpha} is not 1: "
             f"then no closed form is known, got {d}"
         )
-    beta = M / (K * (1 + lambda_b))
-    unique = d == K - 1 and problem.has_bias
-    regime = "simplex" if unique else "projector"
-    return _build(problem, d, x, 0.0, beta, regime, cluster_projector(torch.arange(K).clamp(max=d)))
+    regime = "simplex" if d == K - 1 and lambda_b < math.inf else "projector"
+    groups = torch.arange(K).clamp(max=d)
+    return _build(problem, d, x, 0.0, M / (K * (1 + lambda_b)), regime, cluster_projector(groups))
 
 
 def _lengths(problem: Problem) -> tuple[float, float, float]:
     """x, y, beta where the dimension is no hindrance."""
     K, c, alpha, M = problem.K, problem.c, problem.alpha, problem.M
-    if not problem.has_bias:
+    if problem.lambda_b == math.inf:
         x = max(M - c / alpha, 0.0)
         return x, x, 0.0
     decay = problem.lambda_b
@@ -262,7 +252,7 @@ def _build(
     found = Minimizer(problem, d, x, y, beta, math.nan, regime, projector)
     value = float(problem.data_term(found.logits))
     value += problem.c / problem.K * float(found.mixture.trace())
-    if problem.has_bias:
+    if problem.lambda_b < math.inf:
         value += problem.lambda_b * problem.K * beta**2 / 2
     return replace(found, value=value)
 
@@ -270,9 +260,7 @@ def _build(
 def cluster_projector(groups: Tensor) -> Tensor:
     """The projector on the classes' differences that groups (K,), ints from 0 on, can tell.
 
-    E D^{-1} E^T - 11^T/K with the memberships E, D = E^T E: of rank (number of groups) - 1, and
-    zero on 11^T. As many groups as classes give I - 11^T/K.
-
+    E D^{-1} E^T - 11^T/K with the memberships E and D = E^T E, of rank (number of groups) - 1.
     Our derivation.   Chapter: landscape.
 
     >>> cluster_projector(torch.tensor([0, 1, 1])).round(decimals=3).tolist()[0]
@@ -290,9 +278,9 @@ def cluster_projector(groups: Tensor) -> Tensor:
 class Certificate:
     """Two numbers that decide whether a point is a global minimizer, whatever the dimension.
 
-    ``ratio``: operator norm of the data term's slope over sqrt(lambda_W lambda_H); above 1, a
-    further feature dimension would lower f. ``gap``: value less ``Problem.lower_bound``; zero
-    (to rounding) proves that no W, H, b of any dimension does better.   Chapter: landscape.
+    ``ratio``: operator norm of the data term's slope over sqrt(lambda_W lambda_H); above 1, one
+    more dimension would lower f. ``gap``: value less ``Problem.lower_bound``; if it is zero, to
+    rounding, no W, H, b of any dimension does better.   Chapter: landscape.
     """
 
     ratio: float
@@ -302,8 +290,7 @@ class Certificate:
 def certificate(found: Minimizer) -> Certificate:
     """The certificate of a claimed minimizer; its gap is zero unless d was too small.
 
-    Source: the ratio as in Zhou et al. 2022, proof of Theorem 3.2; the gap is our derivation.
-    Chapter: landscape.
+    Our derivation.   Chapter: landscape.
 
     >>> certificate(minimizer(4, 25, 0.01, 0.01, 0.3, 5.0, 2.0)).gap < 1e-14
     True

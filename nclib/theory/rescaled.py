@@ -139,7 +139,7 @@ def plane_logits(s: Tensor, theta: Tensor, num_classes: int) -> tuple[Tensor, Te
 
     rho = 1 and no bias; theta turns from u_k towards u_k'. The last one is for K - 2 classes.
 
-    Source: Zhou et al. 2022, Proposition C.1 and Eq. (29).   Chapter: rescaled.
+    Source: Zhou et al. 2022, Proposition C.1.   Chapter: rescaled.
     """
     if num_classes < 3 or num_classes != int(num_classes):
         raise ValueError(f"num_classes: expected a whole number >= 3, got {num_classes}")
