@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .models import split
     from .training import Recipe, fit
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Higher floors bring torchvision, SymPy or matplotlib with them: loaded on first use.
 _LATER = {

@@ -23,7 +23,7 @@ from .data import ImageSet
 from .theory import deep_head
 from .theory.orthogonal_frame import class_means, condition, nc1, nc2, nc3, negativity
 
-__all__ = ["ACTIVATIONS", "Descent", "Look", "WideNet", "column", "inputs_of", "train"]
+__all__ = ["ACTIVATIONS", "Descent", "Look", "WideNet", "column", "head_of", "inputs_of", "train"]
 
 
 def smooth_leaky(z: Tensor) -> Tensor:
@@ -175,6 +175,16 @@ def inputs_of(images: ImageSet) -> Tensor:
     """
     rows = images.batch(torch.arange(len(images), device=images.labels.device)).flatten(1)
     return rows / math.sqrt(rows.shape[1])
+
+
+def head_of(images: ImageSet, net: WideNet, weights: Sequence[Tensor]) -> deep_head.DeepHead:
+    """The linear layers of trained networks and what enters them, for the bounds, in float64.
+
+    ``weights`` as ``train`` yields them, (S, n_l, n_{l-1}) each.   Chapter: wide.
+    """
+    exact = [weight.double() for weight in weights]
+    _, after = _trunk(net, exact, inputs_of(images).double())
+    return deep_head.DeepHead(after, exact[net.nonlinear :], images.labels)
 
 
 def column(looks: Sequence[Look], name: str) -> tuple[list[int], Tensor]:

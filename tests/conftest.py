@@ -1,11 +1,14 @@
-"""The built book, made once for all tests that read its pages."""
+"""The built book and a browser, made once for all tests that look at pages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from .chromium import CHROMIUM, QUIET
 from .tree import ROOT, make_html
 
 
@@ -16,3 +19,12 @@ def html() -> Path:
     if built.returncode != 0:
         pytest.fail(f"the strict book build failed:\n{built.stdout[-6000:]}", pytrace=False)
     return ROOT / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()

@@ -298,6 +298,31 @@ def test_explorers_share_a_page(chromium: Browser, tmp_path: Path) -> None:
         tab.close()
 
 
+NOTEBOOK = """(html) => {
+    const cell = document.createElement("div");
+    cell.innerHTML = html; // scripts set in this way do not run
+    for (const script of cell.querySelectorAll("script")) {
+        const copy = document.createElement("script");
+        for (const { name, value } of script.attributes) copy.setAttribute(name, value);
+        copy.textContent = script.textContent;
+        script.replaceWith(copy);
+    }
+    document.body.append(cell);
+}"""
+
+
+@each
+def test_explorer_wakes_in_a_notebook(blank: Page, name: str) -> None:
+    """Shown as a notebook shows an output, scripts copied before it is on the page, it works."""
+    blank.goto("about:blank")
+    for count in (1, 2):
+        blank.evaluate(NOTEBOOK, getattr(explorers, name)().html)
+        assert blank.locator("[data-awake]").count() == count
+    before = Stage(blank).paths
+    blank.locator("input[type=range]").first.press("ArrowRight")
+    assert Stage(blank).paths != before
+
+
 @each
 def test_picture_is_there_without_a_script(chromium: Browser, saved: Path, name: str) -> None:
     """With JavaScript switched off the first picture shows, and words say why nothing moves."""

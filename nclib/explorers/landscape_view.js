@@ -3,7 +3,7 @@
 const REGIMES = {
   zero: "Nothing is learned: weights and features are zero, and the bias alone answers.",
   simplex: "Simplex ETF: the class means sum to zero.",
-  between: "Simplex ETF plus a common component: the class means no longer sum to zero.",
+  between: "Between simplex and orthogonal frame: the class means no longer sum to zero.",
 };
 const STEPS = 48;
 
@@ -47,7 +47,6 @@ function view(setting, frames) {
   const { upper, lower } = edges(frames.map, K, alpha, M);
   const [left, right] = frames.map.x;
   const bottom = frames.map.y[0];
-  const off = (i, j) => i !== j;
   const drawn = (entry, chosen) => (entry ? squares(frames.gram, K, entry / M, chosen) : "");
   const lines = {
     simplex: `${line(frames.map, [...upper, ...[...lower].reverse()])}Z`,
@@ -59,8 +58,7 @@ function view(setting, frames) {
     equal: Array.from({ length: K - 1 }, (_, k) => bar(frames.bars, k + 1, K + 1, best.x / M)).join(""),
     beta: bar(frames.bars, K, K + 1, best.beta / M),
     own: drawn(own, (i, j) => i === j),
-    positive: other > 0 ? drawn(other, off) : "",
-    negative: other < 0 ? drawn(other, off) : "",
+    negative: drawn(other, (i, j) => i !== j),
   };
   const cosine = own ? `cosine of two class means ${numeral(other / own)}` : "no angle to speak of";
   const words = {

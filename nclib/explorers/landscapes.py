@@ -22,7 +22,7 @@ FRAMES = {
 REGIMES = {
     "zero": "Nothing is learned: weights and features are zero, and the bias alone answers.",
     "simplex": "Simplex ETF: the class means sum to zero.",
-    "between": "Simplex ETF plus a common component: the class means no longer sum to zero.",
+    "between": "Between simplex and orthogonal frame: the class means no longer sum to zero.",
 }
 INKS = {
     "simplex": COLORS["nc23"],
@@ -125,15 +125,16 @@ def _bar(k: int, count: int, height: float) -> str:
 
 
 def _gram(found: Minimizer) -> dict[str, str]:
-    """Inner products of the class means, as squares of that area in units of the target."""
+    """Inner products of the class means, as squares of that area in units of the target.
+
+    Those of two classes are never positive, since y is never larger than x.
+    """
     K, M = found.problem.K, found.problem.M
     own, other = found.gram_H[0, :2].tolist()
     pairs = [(i, j) for i in range(K) for j in range(K)]
-    squares = "".join(_square(K, i, j, other / M) for i, j in pairs if i != j and other)
     return {
         "own": "".join(_square(K, i, i, own / M) for i in range(K) if own),
-        "positive": squares if other > 0 else "",
-        "negative": squares if other < 0 else "",
+        "negative": "".join(_square(K, i, j, other / M) for i, j in pairs if i != j and other),
     }
 
 

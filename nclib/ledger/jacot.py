@@ -151,7 +151,7 @@ _OURS = (
     ),
     Claim(
         "ours:head-norm", r"Any linear head has $\kappa(\text{product}) \le "
-        r"(\lVert H\rVert/(s - \epsilon_1))^C e^{(S - L_2 C)/2}$.",
+        r"(\lVert H\rVert/(s - \epsilon_1))^C \prod_\ell (\lVert W_\ell\rVert_F^2/C)^{C/2}$.",
         "our derivation", "wide", "symbolic",
         (deep_head.conditioning, jacot.conditioning_bound_holds), ours=True,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import sympy as sp
 
@@ -120,6 +121,7 @@ def tangent_and_normal() -> Proof:
     R, T = SymmetricSymbol("R", n, n), sp.MatrixSymbol("T", n, d)
     J = sp.MatrixSymbol("J", d, d)
     B, B0 = sp.MatrixSymbol("B", C, d), sp.MatrixSymbol("B_0", C, d)
+    classes: Any = Y * B
     deviations = Given("deviations from the class means", R * X, Z)
     from_x = Given("deviations, once more", Z, R * X)
     projector = Given("taking them twice changes nothing", R * R, R)
@@ -158,7 +160,7 @@ def tangent_and_normal() -> Proof:
             ),
             Step(
                 "Moving whole classes is tangent.",
-                (Y * B).T * Z + Z.T * (Y * B),
+                classes.T * Z + Z.T * classes,
                 sp.ZeroMatrix(d, d),
                 (ZERO_SUMS,),
             ),

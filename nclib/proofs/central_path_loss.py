@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import sympy as sp
 
@@ -125,6 +126,9 @@ def equation_7() -> Proof:
     True
     """
     A, B = sp.MatrixSymbol("A", d, d), sp.MatrixSymbol("B", d, d)
+    moved: Any = W * B  # the head, deviations and means in the new coordinates
+    spread: Any = Z * A.T
+    signal: Any = M * A.T
     there = Given(r"$B = A^{-1}$, from the right", A * B, sp.Identity(d))
     back = Given(r"$B = A^{-1}$, from the left", B * A, sp.Identity(d))
     within = Given("within-class covariance", Z.T * Z, C * N * Sw)
@@ -146,23 +150,23 @@ def equation_7() -> Proof:
         ANY,
         (
             moved_head,
-            Step("It makes the same predictions.", X * A.T * (W * B).T, X * W.T, (back,)),
+            Step("It makes the same predictions.", X * A.T * moved.T, X * W.T, (back,)),
             Step(
                 "So the loss is the same.",
-                SquaredNorm(X * A.T * (W * B).T + one * b.T - Y) / (2 * n),
+                SquaredNorm(X * A.T * moved.T + one * b.T - Y) / (2 * n),
                 SquaredNorm(X * W.T + one * b.T - Y) / (2 * n),
                 (back,),
             ),
             Step(
                 "The spread in the new coordinates.",
-                (Z * A.T).T * (Z * A.T) / n,
+                spread.T * spread / n,
                 A * Sw * A.T,
                 (within,),
             ),
             Step("Its inverse.", A * Sw * A.T * (B.T * Q * B), sp.Identity(d), (there, back, root)),
             Step(
                 "Signal over noise does not see the coordinates.",
-                M * A.T * (B.T * Q * B) * (M * A.T).T,
+                signal * (B.T * Q * B) * signal.T,
                 M * Q * M.T,
                 (back,),
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import sympy as sp
 
@@ -27,6 +28,7 @@ def nc1_measures() -> Proof:
     k = C - 1
     A, G = sp.MatrixSymbol("A", k, d), sp.MatrixSymbol("G", d, k)
     T, J = sp.MatrixSymbol("T", d, k), SymmetricSymbol("J", k, k)
+    gap: Any = G - T
     right = Given(r"$G = A^+$ undoes $A$, since $A$ has full rank", A * G, sp.Identity(k))
     inverse = Given(r"$J = (A\Sigma_W^{-1}A^\top)^{-1}$", A * Q * A.T * J, sp.Identity(k))
     weighted = Given(r"the weighted inverse; $Q = \Sigma_W^{-1}$", T, Q * A.T * J)
@@ -49,14 +51,14 @@ def nc1_measures() -> Proof:
             Step(
                 r"The gap is a square, $\lVert\Sigma_W^{1/2}(G - T)\rVert_F^2$, and vanishes only "
                 r"at $G = T$.",
-                (G - T).T * Sw * (G - T),
+                gap.T * Sw * gap,
                 G.T * Sw * G - J,
                 (pulled, right, same),
             ),
             Step(
                 "In traces.",
                 sp.Trace(G.T * Sw * G) - sp.Trace(J),
-                sp.Trace((G - T).T * Sw * (G - T)),
+                sp.Trace(gap.T * Sw * gap),
                 (pulled, right, same),
             ),
         ),

@@ -132,35 +132,36 @@ def conditioning() -> Proof:
     >>> conditioning().holds
     True
     """
-    L1, L2, K, a, c, x, s = sp.symbols("L_1 L_2 K a c x s", positive=True)
+    L1, C, a, f, x = sp.symbols("L_1 C a f x", positive=True)
     s1, s2, s3 = sp.symbols("s_1 s_2 s_3", positive=True)
-    exponent = -a / 2 + K * L1 / 2 * sp.log(a / L1)
+    exponent = -a / 2 + C * L1 / 2 * sp.log(a / L1)
     return Proof(
         "Small norm, good conditioning",
-        r"Linear layers with squared norms summing to $S$ have $\prod_i s_i \le "
-        r"e^{(S - L_2 K)/2}$, with $s_i$ the singular values of their product; so $\kappa \le "
-        r"e^{(S - L_2 K)/2}/s_K^K$. In a network of least norm that fits $Y$ this is at most "
-        r"$(\lVert X\rVert_F/s_K(Y))^K e^{(c - L_1 K + L_1 K \log K)/2}$.",
+        r"Linear layers with squared norms summing to $S$ have $\prod_i s_i \le \prod_\ell "
+        r"(\lVert W_\ell\rVert_F^2/C)^{C/2} \le e^{(S - L_2 C)/2}$, with $s_i$ the singular "
+        r"values of their product; so $\kappa \le e^{(S - L_2 C)/2}/s_C^C$. In a network of least "
+        r"norm that fits $Y$ this is at most "
+        r"$(\lVert X\rVert_F/s_C(Y))^C e^{(c - L_1 C + L_1 C \log C)/2}$.",
         "our derivation; compare Jacot et al. 2025, Theorem 5.2",
         "numbers, entry by entry; the inequalities between them are in the text",
         (
             Step(
-                r"Entry by entry: what one singular value of the product costs in squared norm is "
-                r"$L_2 e^x$.",
-                L2 * s ** (2 / L2),
-                L2 * sp.exp(2 * sp.log(s) / L2),
-                tex=r"L_2\, s^{2/L_2} = L_2\, e^{x}, \quad x = \tfrac{2 \log s}{L_2}",
+                r"Entry by entry: a layer of squared norm $f$ enlarges volumes of dimension $C$ at "
+                r"most by $(f/C)^{C/2}$; its logarithm lies under a line,",
+                C / 2 * (f / C - 1),
+                (f - C) / 2,
+                tex=r"\tfrac C2 \log\tfrac fC \le \tfrac C2 \bigl(\tfrac fC - 1\bigr) = "
+                r"\tfrac{f - C}{2}",
             ),
             Step(
-                r"Entry by entry: $e^x - 1 - x$ is smallest at 0, where it is 0. So the cost is at "
-                r"least $L_2 + 2\log s$, and the sum over all $K$ values at least "
-                r"$L_2 K + 2\log\prod_i s_i$.",
-                sp.exp(x) - 1,
-                sp.Derivative(sp.exp(x) - 1 - x, x),
-                tex=r"e^x - 1 = \frac{d}{dx}(e^x - 1 - x)",
+                r"Entry by entry: because $x - 1 - \log x$ is smallest at $x = 1$, where it is 0. "
+                r"Sum over the layers.",
+                1 - 1 / x,
+                sp.Derivative(x - 1 - sp.log(x), x),
+                tex=r"1 - \tfrac1x = \frac{d}{dx}(x - 1 - \log x)",
             ),
             Step(
-                r"Entry by entry, for three classes: the product over $s_K^K$ is at least the "
+                r"Entry by entry, for three classes: the product over $s_C^C$ is at least the "
                 r"condition number.",
                 s1 * s2 * s3 / s3**3 - s1 / s3,
                 s1 * (s2 - s3) / s3**2,
@@ -169,17 +170,17 @@ def conditioning() -> Proof:
             Step(
                 r"Entry by entry: with $a$ the squared norm of the nonlinear layers the bound is "
                 r"$e^{c/2}\, e^{\varphi(a)}$ up to constants. This is the slope of $\varphi$, zero "
-                r"at $a = L_1 K$.",
-                (L1 * K - a) / (2 * a),
+                r"at $a = L_1 C$.",
+                (L1 * C - a) / (2 * a),
                 sp.Derivative(exponent, a),
-                tex=r"\begin{aligned} & \frac{L_1 K - a}{2a} = \frac{d}{da}\varphi(a), \\ & \quad "
-                r"\varphi(a) = -\tfrac a2 + \tfrac{L_1 K}{2} \log\tfrac{a}{L_1} \end{aligned}",
+                tex=r"\begin{aligned} & \frac{L_1 C - a}{2a} = \frac{d}{da}\varphi(a), \\ & \quad "
+                r"\varphi(a) = -\tfrac a2 + \tfrac{L_1 C}{2} \log\tfrac{a}{L_1} \end{aligned}",
             ),
             Step(
                 "Entry by entry: its value there, the largest.",
-                sp.exp(exponent.subs(a, L1 * K)),
-                (K / sp.E) ** (L1 * K / 2),
-                tex=r"e^{\varphi(L_1 K)} = \Bigl(\frac{K}{e}\Bigr)^{L_1 K/2}",
+                sp.exp(exponent.subs(a, L1 * C)),
+                (C / sp.E) ** (L1 * C / 2),
+                tex=r"e^{\varphi(L_1 C)} = \Bigl(\frac{C}{e}\Bigr)^{L_1 C/2}",
             ),
         ),
     )

@@ -57,7 +57,7 @@ def test_paths_lie_in_the_plane_as_given():
     """A path is drawn point by point in the panel of its heading only, with a mark at its end."""
     path = HEAVY.flow(2.0, 2.0, TIMES)
     figure = local.plot_plane(LOSSES, radius=4.0, paths={"heavy": [path]})
-    lines = [ax.get_lines() for ax in figure.axes]
+    lines: Any = [ax.get_lines() for ax in figure.axes]
     assert [len(found) for found in lines] == [0, 2, 0, 0]
     assert np.allclose(lines[1][0].get_xydata(), torch.stack(path, 1))
     assert lines[1][1].get_xydata().tolist() == [[float(part[-1]) for part in path]]

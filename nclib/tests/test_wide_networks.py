@@ -11,12 +11,14 @@ from torch.nn.functional import mse_loss, one_hot
 
 from nclib import ClassStats
 from nclib.data import ImageSet, load
+from nclib.theory.orthogonal_frame import nc1
 from nclib.wide_networks import (
     ACTIVATIONS,
     Descent,
     Look,
     WideNet,
     column,
+    head_of,
     inputs_of,
     train,
 )
@@ -114,6 +116,14 @@ def test_a_single_linear_layer_has_no_balance() -> None:
     look = looks_of(replace(NET, linear=1), DESCENT, 0)[-1]
     assert all(math.isnan(x) for x in (look.balancedness, look.nc1_bound, look.condition_bound))
     assert look.root == pytest.approx(look.condition, rel=TIGHT)
+
+
+def test_head_of_trained_networks() -> None:
+    """The head carries every seed, and its bound and features are those of the looks."""
+    looks, weights = list(train(images(), NET, DESCENT, [1, 6]))[-1]
+    head = head_of(images(), NET, weights)
+    assert nc1(head.features, head.labels, 10).tolist() == pytest.approx([x.nc1 for x in looks])
+    assert head.error.tolist() == pytest.approx([x.error for x in looks])
 
 
 def test_columns() -> None:

@@ -233,14 +233,14 @@ def kantorovich(kappa: Tensor) -> Tensor:
 def conditioning_bound(head: DeepHead) -> Tensor:
     """An upper bound on the condition number of the product of all layers, (...).
 
-    (||H|| / (s - eps_1))^C exp((S - L C)/2), with H the inputs, s^2 the samples of the smallest
-    class and S the sum of the layers' squared Frobenius norms. Infinite where eps_1 >= s.
+    (||H|| / (s - eps_1))^C times (||W_l||_F^2 / C)^(C/2) for each layer, with H the inputs and
+    s^2 the samples of the smallest class. Infinite where eps_1 >= s.
 
     Our derivation.   Source: see Jacot et al. 2025, Theorem 5.2.   Chapter: wide.
     """
     C, gap = head.num_classes, math.sqrt(head.least_count) - head.error
-    norms = torch.stack([_square(weight) for weight in head.weights]).sum(0)
-    logarithm = C * torch.log(_norm(head.inputs) / gap) + (norms - len(head.weights) * C) / 2
+    norms = torch.stack([_square(weight) for weight in head.weights])
+    logarithm = C * torch.log(_norm(head.inputs) / gap) + C / 2 * torch.log(norms / C).sum(0)
     return torch.where(gap > 0, torch.exp(logarithm), torch.inf)
 
 
