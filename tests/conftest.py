@@ -1,4 +1,4 @@
-"""The built book and a browser, made once for all tests that look at pages."""
+"""The built book, made once for all tests that read its pages, and a browser to open them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Page as Tab
 
 from .chromium import CHROMIUM, QUIET
 from .tree import ROOT, make_html
@@ -21,10 +22,19 @@ def html() -> Path:
     return ROOT / "_build" / "html"
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is open, no test of this thread can start an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def blank(browser: Browser) -> Iterator[Tab]:
+    """An empty page."""
+    tab = browser.new_page()
+    yield tab
+    tab.close()

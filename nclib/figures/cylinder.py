@@ -91,7 +91,7 @@ def _name_parts(ax: Axes, signal: float, noise: float, radius: float) -> None:
     ax.text(1.03, signal, "project", color=COLORS["means"], va="center")
     ax.text(1.03, signal / noise, "whiten", color=COLORS["classifier"], va="center")
     ax.text(0.8, signal * 0.74, "gradient\nstep", color=INK, ha="right", va="center")
-    ax.text(0.08, radius - 0.03, "plain flow", color="#007A5A", va="top")
+    ax.text(0.04, radius - 0.08, "plain flow", color="#007A5A", va="top")
     ax.text(1.03, 0.06, r"$\Sigma_W=I$", color=COLORS["simplex"])
 
 
