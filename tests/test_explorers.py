@@ -198,7 +198,7 @@ def test_ink_stands_out(
 def test_page_decides_between_light_and_dark(
     browser: Browser, tmp_path: Path, page: str, expected: str
 ) -> None:
-    """What the page says counts more than what the system prefers."""
+    """What the page says counts more than what the system prefers; paper is always light."""
     path = tmp_path / "page.html"
     path.write_text(f"<!doctype html>{page}{explorers.flow().html}", encoding="utf-8")
     other: Literal["light", "dark"] = "light" if expected == "dark" else "dark"
@@ -208,5 +208,7 @@ def test_page_decides_between_light_and_dark(
         tab.goto(path.as_uri())
         scheme = "getComputedStyle(document.querySelector('.nc-explorer')).colorScheme"
         assert tab.evaluate(scheme) == expected
+        tab.emulate_media(media="print")
+        assert tab.evaluate(scheme) == "light"
     finally:
         context.close()

@@ -133,7 +133,7 @@ def _differentiable_snr(features: Tensor) -> Tensor:
 
 
 def speeds_along_flow() -> Check:
-    """Theorem 2 against differences of SNR values a little before and after, not commuting."""
+    """The speed against differences of SNR values a little before and after, not commuting."""
     worst, h = 0.0, 1e-3
     for ratio in RATIOS:
         for x in _path("stretched", ratio):

@@ -98,7 +98,7 @@ class Frame:
     def markup(self) -> str:
         """Grid, tick labels and the names of the axes as SVG."""
         width, height = self.size
-        parts = [_text(LEFT - 38, TOP - 10, self.y.label, "")]
+        parts = [_text(LEFT - 38, TOP - 10, self.y.label, "nc-start")]
         parts.append(_text(WIDTH - RIGHT, HEIGHT - 6, self.x.label, "nc-end"))
         for tick in self.x.ticks:
             x = LEFT + width * self.x.fraction(tick)
@@ -112,4 +112,4 @@ class Frame:
 
 
 def _text(x: float, y: float, words: str, kind: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}">{words}</text>' if words else ""
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{words}</text>' if words else ""

@@ -50,7 +50,7 @@ function crossEntropy(K, rho) {
 // The last point of [low, high] before `passed` becomes true; it must not become false again.
 function edge(passed, low, high) {
   let [inside, outside] = [low, high];
-  for (let round = 0; round < 40; round += 1) {
+  for (let round = 0; round < 24; round += 1) {
     const middle = (inside + outside) / 2;
     if (passed(middle)) outside = middle;
     else inside = middle;
@@ -66,7 +66,9 @@ function outline({ loss, inLength }, level, longest, count) {
   const near = [];
   const far = [];
   for (let k = 0; k <= count; k += 1) {
-    const theta = widest * Math.sin((k / count) * (Math.PI / 2));
+    // Closer together where the outline turns back, if it does.
+    const share = widest < 3.14 ? Math.sin((k / count) * (Math.PI / 2)) : k / count;
+    const theta = widest * share;
     const lowest = best(theta);
     near.push([theta, edge((s) => loss(s, theta) <= level, 0, lowest)]);
     far.push([theta, edge((s) => loss(s, theta) > level, lowest, longest)]);

@@ -1,7 +1,7 @@
 // The rescaled explorer: the squared loss and cross-entropy over angle and length of a feature.
 
 const LEVELS = Array.from({ length: 14 }, (_, k) => 2 ** (k - 5.5)); // in units of the loss at 0
-const POINTS = 28; // on each side of an outline
+const POINTS = 40; // on each side of an outline
 const REACH = 1.5; // outlines are followed so far, in units of the picture
 const ARROW = 13; // pixels
 

@@ -21,9 +21,10 @@ LENGTH = Axis(0, 10, (0, 2, 4, 6, 8, 10), "length s of the feature")
 FRAMES = {name: Frame(name, ANGLE, LENGTH) for name in ("squared", "entropy")}
 INKS = {"squared": COLORS["means"], "entropy": COLORS["classifier"]}
 LEVELS = 2 ** (torch.arange(14, dtype=torch.float64) - 5.5)  # in units of the loss at 0
-POINTS = 28  # on each side of an outline
+POINTS = 40  # on each side of an outline
 REACH = 1.5 * LENGTH.high  # outlines are followed so far
-ROUNDS = 40  # of halving
+WIDEST = 3.14  # from here on an outline reaches the end of the picture
+ROUNDS = 24  # of halving
 ARROW = 13  # pixels
 TITLE = "The rescaled loss to play with"
 
@@ -98,7 +99,8 @@ def _outlines(surface: Surface) -> str:
         torch.full_like(level, math.pi),
     )
     steps = torch.arange(POINTS + 1, dtype=torch.float64) / POINTS
-    theta = widest * torch.sin(steps * math.pi / 2)  # closer where the outline turns back
+    # Angles lie closer together where the outline turns back, if it does.
+    theta = widest * torch.where(widest < WIDEST, torch.sin(steps * math.pi / 2), steps)
     lowest = _best(surface, theta)
     near = _edge(lambda s: surface.loss(s, theta) <= level, torch.zeros_like(theta), lowest)
     top = torch.full_like(theta, REACH)

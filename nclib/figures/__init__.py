@@ -6,11 +6,12 @@ finite.
 """
 
 from ..palette import COLORS, style
-from . import cylinder, flows, miniatures, rescaled, unconstrained, verdicts, wide
+from . import coordinates, cylinder, flows, miniatures, rescaled, unconstrained, verdicts, wide
 from .runs import nc_panel, overview, plot_metric, plot_terms, portrait
 
 __all__ = [
     "COLORS",
+    "coordinates",
     "cylinder",
     "flows",
     "miniatures",

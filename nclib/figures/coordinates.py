@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..head import Head, least_squares
-from ..palette import COLORS, MARKERS, TERMS, shade
+from ..palette import COLORS, MARKERS, TERMS
 from ..stats import ClassStats
-from ..theory.central_path import loss_parts
 from .canvas import label_ticks, new_figure, styled
 
 __all__ = ["plot_approach", "plot_coordinates", "plot_parts"]
@@ -59,15 +58,11 @@ def _ground(ax: Axes, features: Tensor, head: Head, count: int) -> None:
     decisions = head.logits(points).argmax(1).reshape(_GRID, _GRID).T
     left, bottom = (center - half).tolist()
     extent = (left, left + 2 * half, bottom, bottom + 2 * half)
-    colors = ListedColormap([shade(color, 0.2) for color in _CLASSES[:count]])
-    ax.imshow(
-        decisions.tolist(), origin="lower", extent=extent, cmap=colors, vmin=0, vmax=count - 1
-    )
+    look = {"cmap": ListedColormap(_CLASSES[:count]), "vmin": 0, "vmax": count - 1, "alpha": 0.15}
+    ax.imshow(decisions.tolist(), origin="lower", extent=extent, **look)
 
 
-def plot_approach(
-    shares: Mapping[str, tuple[Tensor, Tensor]], *, ax: Axes | None = None
-) -> Axes:
+def plot_approach(shares: Mapping[str, tuple[Tensor, Tensor]], *, ax: Axes | None = None) -> Axes:
     """Shares of L_perp in the loss over time, a line for each name: times (T,), shares (T,).
 
     Chapter: central-path.
@@ -92,14 +87,14 @@ def plot_parts(num_classes: int, *, ax: Axes | None = None) -> Axes:
     Chapter: snr.
     """
     omega = torch.logspace(-1, 3, 200, dtype=torch.float64)
-    rest = torch.zeros(len(omega), num_classes - 2, dtype=torch.float64)
-    both = torch.stack(loss_parts(torch.cat([omega[:, None], rest], 1), num_classes))
-    nc1, nc23 = both - torch.tensor([[0.0], [(num_classes - 2) / (2 * num_classes)]])
-    nc23 = num_classes / (2 * (num_classes + omega.square()).square())  # without cancellation
+    total = 1 / (num_classes + omega.square()) / 2
+    nc23 = 2 * num_classes * total.square()
+    nc1 = 2 * omega.square() * total.square()
     with styled():
         ax = ax or new_figure(6.0, 3.8).add_subplot()
-        for name, values in {"total": nc1 + nc23, "nc1": nc1, "nc23": nc23}.items():
+        for name, values in {"total": total, "nc1": nc1, "nc23": nc23}.items():
             line = TERMS[name] | {"marker": ""}
+            line |= {"label": r"$\mathcal{L}_{\mathrm{LS}}$"} if name == "total" else {}
             ax.plot(omega.tolist(), values.tolist(), color=COLORS[name], **line)
         ax.axvline(num_classes**0.5, color=COLORS["simplex"], linewidth=1.0, zorder=1)
         ax.set(xscale="log", yscale="log", xlabel=r"$\omega_j$", ylabel="share of one value")

@@ -87,7 +87,7 @@ def plot_flows(
         if limit is not None:
             ax.axhline(limit, **_GUIDE)
         for name, (times, values) in curves.items():
-            line = _look(name) | {"marker": ""}
+            line = _unmarked(_look(name))
             columns = values.reshape(len(times), -1).T.tolist()
             for k, column in enumerate(columns):
                 ax.plot(times.tolist(), column, label="_" * min(k, 1) + name, **line)
@@ -116,18 +116,16 @@ def plot_collapse(
         axes = figure.subplots(3, 2, sharex=True)
         for ax, (label, names) in zip(axes.flat, _PANELS.items(), strict=False):
             for k, name in enumerate(names):
-                line = look(name, k) | {"marker": ""}
+                line = _unmarked(look(name, k))
                 ax.plot(times.tolist(), [row[name] for row in measured], label=name, **line)
             _scale(ax, log=True)
             ax.set_title(label, loc="left")
         last, key = axes.flat[4:]
-        last.plot(times.tolist(), list(mismatch), **look("mismatch", 0) | {"marker": ""})
+        last.plot(times.tolist(), list(mismatch), **_unmarked(look("mismatch", 0)))
         _scale(last, log=False)
         last.set_title("NC4  mismatch", loc="left")
         looks = {"class means": look("_means", 0), "classifier": look("_classifier", 0)}
-        lines = [
-            Line2D([], [], label=name, **kind | {"marker": ""}) for name, kind in looks.items()
-        ]
+        lines = [Line2D([], [], label=name, **_unmarked(kind)) for name, kind in looks.items()]
         key.set_axis_off()
         key.legend(handles=lines, loc="center")
         axes[1, 1].tick_params(labelbottom=True)
@@ -138,6 +136,11 @@ def plot_collapse(
 
 def _look(name: str) -> dict[str, Any]:
     return dict(FLOWS.get(name) or look(name, len(name)))
+
+
+def _unmarked(line: dict[str, Any]) -> dict[str, Any]:
+    """Without marks: a closed form has no sample times."""
+    return {**line, "marker": ""}
 
 
 def _tint(position: int, count: int) -> tuple[float, ...]:

@@ -41,7 +41,7 @@ _FAMILY = (
     ),
     _ours(
         "two-speed-budget",
-        r"Theorem 1: the two-speed flow leaves $\Sigma_W + r\Sigma_B$ constant, commuting or not.",
+        r"The two-speed flow leaves $\Sigma_W + r\Sigma_B$ constant, commuting or not.",
         FLOW,
         "symbolic",
         proofs.matrix_budget,
@@ -57,7 +57,7 @@ _FAMILY = (
     ),
     _ours(
         "two-speed-speed",
-        r"Theorem 2: at any state $\dot\omega = K\omega/(C+\omega^2)^2$ with $K = (1 + "
+        r"At any state $\dot\omega = K\omega/(C+\omega^2)^2$ with $K = (1 + "
         r"r\omega^2/C)/(N\hat s^2)$.",
         FLOW,
         "symbolic",
@@ -75,7 +75,7 @@ _FAMILY = (
     ),
     _ours(
         "two-speed-law",
-        r"Corollary 3: with constant budgets, $\frac{NC^2b}{r^2}\Phi(\omega^2/C)$ grows like time; "
+        r"With constant budgets, $\frac{NC^2b}{r^2}\Phi(\omega^2/C)$ grows like time; "
         r"solved for $\omega(t)$ up to $t = 10^9$ and back.",
         FLOW,
         "symbolic",
@@ -85,7 +85,7 @@ _FAMILY = (
     ),
     _ours(
         "two-speed-not-closed",
-        "Without commuting the budgets of the modes move, and Corollary 3 is not a closed law.",
+        "Without commuting the budgets of the modes move, so that the per-mode law is not closed.",
         FLOW,
         "numeric",
         two_speeds.budgets_turn,
@@ -100,7 +100,7 @@ _FAMILY = (
     ),
     _ours(
         "two-speed-spectrum",
-        r"Corollary 4: for $r > 0$ modes of one budget keep a ratio $e^{\Delta\Phi}$, for small "
+        r"For $r > 0$ modes of one budget keep a ratio $e^{\Delta\Phi}$, for small "
         r"starts the initial ratio to the power $r^2$; modes of different budgets part.",
         FLOW,
         "symbolic",
@@ -109,7 +109,7 @@ _FAMILY = (
     ),
     _ours(
         "two-speed-means",
-        r"Corollary 5: $r\Sigma_B$ goes to the budget along the modes: the final class means "
+        r"$r\Sigma_B$ goes to the budget along the modes: the final class means "
         "inherit the initial budget.",
         FLOW,
         "symbolic",
@@ -119,7 +119,7 @@ _FAMILY = (
     ),
     _ours(
         "two-speed-nc1",
-        r"Corollary 6: without commuting and with $d > C-1$, all SNR values diverge while "
+        r"Without commuting and with $d > C-1$, all SNR values diverge while "
         r"$\operatorname{tr}(\Sigma_W\Sigma_B^+)/C$ stays above a positive number.",
         FLOW,
         "numeric",

@@ -121,10 +121,7 @@ def optimality() -> Proof:
             Step(
                 "Together: a number that no point falls below, and squares.",
                 objective(W, H, b),
-                bound
-                + SquaredNorm(F - F_0) / (2 * N)
-                + decay / 2 * SquaredNorm(b - b_0)
-                + rest,
+                bound + SquaredNorm(F - F_0) / (2 * N) + decay / 2 * SquaredNorm(b - b_0) + rest,
                 (scores, best, bias),
             ),
         ),

@@ -80,7 +80,6 @@ def _slopes() -> tuple[Step, ...]:
     """The slope at the claimed point, and that its norm is not above the price."""
     scores = H_0 * W_0.T + beta * one_N * one.T
     simplex, common = slope(-c, -UPPER), slope(-c, -c)
-    norms = (LABELS, CENTERING, COUNT)
     return (
         Step(
             "The slope of the data term at such a point, for any $x, y, \\beta$.",
@@ -93,13 +92,13 @@ def _slopes() -> tuple[Step, ...]:
             r"on their sum, since $\frac{\lambda_b}{1+\lambda_b} \le c$.",
             STRENGTH**2 * sp.Identity(K) - G.T * G,
             (c**2 - UPPER**2) / (K * m) ** 2 * J,
-            (simplex, *norms),
+            (simplex, LABELS, CENTERING, COUNT),
         ),
         Step(
             "With a common part: it is $\\rho^2$ in every direction.",
             G.T * G,
             STRENGTH**2 * sp.Identity(K),
-            (common, *norms),
+            (common, LABELS, CENTERING),
         ),
     )
 
@@ -126,7 +125,7 @@ def _stationary() -> tuple[Step, ...]:
             "And in $b$.",
             G.T * one_N + decay * (c / (K * decay)) * one,
             sp.ZeroMatrix(K, 1),
-            (common, ONES, LABELS, CENTERING, COUNT),
+            (common, ONES, LABELS, CENTERING),
         ),
         Step(
             "With $y = 0$, stationary in $W$.",
@@ -165,7 +164,7 @@ def _values() -> tuple[Step, ...]:
             "The value with a common part.",
             _bound(c / (K * decay)),
             above,
-            (slope(-c, -c), LABELS, CENTERING, COUNT),
+            (slope(-c, -c), LABELS, CENTERING),
         ),
         Step(
             "The first less the second: the values meet at the threshold, and a common part pays "
@@ -192,6 +191,7 @@ def lemma_b3() -> Proof:
     """
     b, E = sp.MatrixSymbol("b", K, 1), sp.Identity(K)
     total, across = sp.symbols("s tau", real=True)
+    centered: Any = Y - one_N * b.T
     plane = sp.Matrix([[1 - total, 0], [-sp.sqrt(K) * across, 1]])
     return Proof(
         "Lemma B.3",
@@ -205,7 +205,7 @@ def lemma_b3() -> Proof:
         (
             Step(
                 "Every block of $n = m^2$ samples contributes the same.",
-                (Y - one_N * b.T).T * (Y - one_N * b.T),
+                centered.T * centered,
                 m**2 * (E - b * one.T) * (E - one * b.T),
                 (ONES, LABELS),
             ),
@@ -218,7 +218,7 @@ def lemma_b3() -> Proof:
                 "And their sum. One of them is at least 1, since the second axis is stretched to "
                 "length 1 at least.",
                 (plane * plane.T).trace(),
-                1 + (1 - total) ** 2 + K * across**2,
+                2 - 2 * total + total**2 + K * across**2,
             ),
             Step(
                 r"For $\tau = 0$ they are $1$ and $1 - s$ for every bias along $\mathbf 1$: the "
@@ -269,7 +269,7 @@ def lemma_b4() -> Proof:
                 UPPER + (1 + decay) * (delta - UPPER) ** 2,
             ),
             Step(
-                r"Fitted: $\delta = 1 - \frac{c}{\lambda_b}$, hence $\beta = \frac{c}{K\lambda_b}$.",
+                r"Fitted: $\delta = 1 - \frac{c}{\lambda_b}$, so $\beta = \frac{c}{K\lambda_b}$.",
                 shrunk + bias,
                 2 * c - c**2 * (1 + decay) / decay + decay * (delta - 1 + c / decay) ** 2,
             ),

@@ -103,7 +103,7 @@ def _flow() -> tuple[Given, Given, Given, Given, Given]:
 
 @cache
 def matrix_budget() -> Proof:
-    """Theorem 1: Sigma_W + r Sigma_B is constant, whether the two commute or not.
+    """Sigma_W + r Sigma_B is constant, whether the two commute or not.
 
     Source: our derivation.   Chapter: two-speeds.
 
@@ -121,7 +121,7 @@ def matrix_budget() -> Proof:
         (means, between, split),
     )
     return Proof(
-        "Theorem 1 (matrix budget)",
+        "The matrix budget",
         r"Along the two-speed flow $\dot M = \kappa M\Sigma_T^{-1}\Sigma_W\Sigma_T^{-1}$, "
         r"$\dot Z = -r\kappa Z\Sigma_T^{-1}\Sigma_B\Sigma_T^{-1}$, the matrix "
         r"$\Sigma_W + r\Sigma_B$ is constant.",
@@ -162,7 +162,7 @@ def matrix_budget() -> Proof:
 
 @cache
 def mode_speed() -> Proof:
-    """Theorem 2: the speed of an SNR value at any state, and its budget form.
+    """The speed of an SNR value at any state, and its budget form.
 
     Source: our derivation.   Chapter: two-speeds.
 
@@ -188,7 +188,7 @@ def mode_speed() -> Proof:
     placed = at_mode.subs({lam: omega**2 / C, kappa: 1 / (C**2 * N)})
     budget = C * b / (C + r * omega**2)
     return Proof(
-        "Theorem 2 (speed of an SNR value)",
+        "The speed of an SNR value",
         r"At any features with invertible $\Sigma_W$, a simple $\omega > 0$ moves at $\dot\omega = "
         r"K\omega/(C+\omega^2)^2$ with $K = (1 + r\omega^2/C)/(N\hat{s}^2)$, where "
         r"$\hat{s}^{-2} = \lVert a\rVert^2$.",

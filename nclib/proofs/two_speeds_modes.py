@@ -24,7 +24,7 @@ PHI: Any = HALF * (r**2 * sp.log(v) + (1 - r**2) * sp.log(1 + r * v) + (1 - r) *
 
 @cache
 def mode_law() -> Proof:
-    """Corollary 3: the integral of the per-mode law.
+    """The integral of the per-mode law.
 
     Source: our derivation.   Chapter: two-speeds.
 
@@ -34,7 +34,7 @@ def mode_law() -> Proof:
     slope = (1 + 2 * v + v**2) / (2 * v * (1 + r * v) ** 2)
     pace = 2 * v * (1 + r * v) ** 2 / (N * C**2 * b * (1 + v) ** 2)
     return Proof(
-        "Corollary 3 (per-mode law)",
+        "The law of a mode",
         r"With $v = \omega^2/C$ and a constant budget $b$, the quantity $\tfrac{NC^2b}{r^2}\,"
         r"\Phi(v)$ grows by exactly $t$ in time $t$, where $2\Phi(v) = r^2\log v + (1-r^2)\log("
         r"1+rv) + (1-r)^2/(1+rv)$.",
@@ -112,7 +112,7 @@ def local_exponent() -> Proof:
 
 @cache
 def limits() -> Proof:
-    """Corollaries 4 and 5: what is left of the start when time is infinite, for r > 0.
+    """What is left of the start when time is infinite, for r > 0.
 
     Source: our derivation.   Chapter: two-speeds.
 
@@ -121,7 +121,7 @@ def limits() -> Proof:
     """
     tail = HALF * ((1 - r**2) * sp.log(1 / v + r) + (1 - r) ** 2 / (1 + r * v))
     return Proof(
-        "Corollaries 4 and 5 (limits)",
+        "What is left at the end",
         r"For $0 < r \le 1$ each mode grows at last like $e^{r^2t/(NC^2b)}$; modes of one budget "
         r"keep the ratio $e^{\Phi(v_i(0)) - \Phi(v_j(0))}$, which for small starts is the initial "
         r"ratio to the power $r^2$; and the signal $m^2$ goes to $Cb/r$.",

@@ -101,10 +101,10 @@ def collapse_curvature() -> Proof:
     """
     return Proof(
         "Curvature at strong collapse",
-        r"Where the residual is zero, the Hessian is $J^\top J$ with $J(dW, dH, db) = dW H + W dH "
-        r"+ db\,\mathbf 1^\top$, and it shares its nonzero eigenvalues with $JJ^\top$, which acts "
-        r"on residuals $X$. At strong collapse these are $\sqrt N$, $2\sqrt N$, $CN$ and "
-        r"$CN + \sqrt N$.",
+        r"Where the residual is zero, the Hessian is $J^\top J$, where $J$ maps $(dW, dH, db)$ to "
+        r"$dW H + W dH + db\,\mathbf 1^\top$. It shares its nonzero eigenvalues with $JJ^\top$, "
+        r"which acts on residuals $X$. At strong collapse these are $\sqrt N$, $2\sqrt N$, $CN$ "
+        r"and $CN + \sqrt N$.",
         "our derivation",
         f"{GENERAL}; the last step for numbers",
         (*_operator(), *_residual_kinds(), _kinds_counted()),
@@ -121,8 +121,9 @@ def _operator() -> tuple[Step, ...]:
     J = dW * H + W * dH + db * one_n.T
     return (
         Step(
-            r"The transpose of $J$ maps $X$ to $(XH^\top, W^\top X, X\mathbf 1)$, so that "
-            r"$JJ^\top X = XH^\top H + WW^\top X + X\mathbf 1\mathbf 1^\top$.",
+            r"The transpose of $J$ maps $X$ to $(XH^\top, W^\top X, X\mathbf 1)$, so "
+            r"that $JJ^\top X$ is the sum of $XH^\top H$, $WW^\top X$ and "
+            r"$X\mathbf 1\mathbf 1^\top$.",
             sp.Trace(X.T * J),
             sp.Trace(H * X.T * dW) + sp.Trace(X.T * W * dH) + sp.Trace(one_n.T * X.T * db),
         ),
@@ -191,8 +192,8 @@ def _kinds_counted() -> Step:
         f"{COUNTED}the six kinds are all residuals.",
         kinds,
         C * n,
-        tex=r"\begin{aligned} & (C-1)^2 + (C-1)(CN-C) + (C-1) \\ & \quad {} + (C-1) + 1 + (CN-C) "
-        r"= C\cdot CN \end{aligned}",
+        tex=r"\begin{aligned} & (C-1)^2 + (C-1)(CN-C) \\ & \quad {} + 2(C-1) + 1 + (CN-C) \\ & "
+        r"\quad = C\cdot CN \end{aligned}",
     )
 
 

@@ -131,7 +131,7 @@ def _rest() -> tuple[Step, ...]:
             "Entry by entry, counting dimensions: the five fill the space of all $(H, W)$.",
             dimensions,
             p * n + C * p,
-            tex=r"2p(C-1) + 2p + pC(N-1) = pCN + Cp",
+            tex=r"\begin{aligned} & 2p(C-1) + 2p + pC(N-1) \\ & \quad = pCN + Cp \end{aligned}",
         ),
     )
 
@@ -145,7 +145,8 @@ def _clock() -> tuple[Step, ...]:
             r"Entry by entry, for one bias: $\dot b = -A\mathbf 1$ from $b = 0$.",
             sp.Derivative(bias, t),
             N - n * bias,
-            tex=r"\dot\beta = N(1 - C\beta), \quad \beta = \tfrac1C(1 - e^{-CNt})",
+            tex=r"\begin{gathered} \dot\beta = N(1 - C\beta) \\ \text{for } \beta = "
+            r"\tfrac1C(1 - e^{-CNt}) \end{gathered}",
         ),
         Step(
             "Entry by entry, for the exponent of $E_2^+$: it is the rate, summed up over time.",

@@ -224,8 +224,9 @@ def _scalar_laws() -> tuple[Step, ...]:
             "the equation.",
             sp.Derivative(squared, t),
             2 * squared * (root - squared),
-            tex=r"\frac{d}{dt}\sigma^2 = 2\sigma^2(\sqrt N - \sigma^2), \quad \sigma^2 = "
-            r"\frac{\sqrt N}{1 + (\sqrt N/\sigma_0^2 - 1)e^{-2\sqrt N t}}",
+            tex=r"\begin{gathered} \frac{d}{dt}\sigma^2 = 2\sigma^2(\sqrt N - \sigma^2) \\ "
+            r"\text{for } \sigma^2 = \frac{\sqrt N}{1 + (\sqrt N/\sigma_0^2 - 1)e^{-2\sqrt N t}} "
+            r"\end{gathered}",
         ),
         Step(
             "Entry by entry, for the same eigenvalue: it is what the matrix formula gives.",
@@ -238,7 +239,7 @@ def _scalar_laws() -> tuple[Step, ...]:
             "Entry by entry, for one bias: it forgets its start at the rate $CN$.",
             sp.Derivative(bias, t),
             N - n * bias,
-            tex=r"\dot\beta = N - CN\beta, \quad \beta = \tfrac1C + (\beta_0 - "
-            r"\tfrac1C)e^{-CNt}",
+            tex=r"\begin{gathered} \dot\beta = N - CN\beta \\ \text{for } \beta = \tfrac1C + "
+            r"(\beta_0 - \tfrac1C)e^{-CNt} \end{gathered}",
         ),
     )

@@ -5,9 +5,9 @@ free_features   features that move freely: brute-force gradients and simulated f
 two_speeds      our family between the projected and the plain flow, mode by mode
 discriminants   the same family at any features: budget, speeds, kernel
 unconstrained   Mixon, Parshall & Pi: strong collapse
+small_start     its linear phase, its curvature, and what a small start leaves over
 landscape       Zhou et al.: minimizers for every bias decay, dimension and rescaling
 rescaled        the rescaled squared loss around a collapsed classifier
-small_start     the first moments of a descent from near zero
 orthogonal_frame, balancing, deep_head
                 Jacot et al.: their measures, how layers balance, bounds for linear heads
 """
