@@ -100,6 +100,14 @@ def test_every_choice_of_the_flow_redraws(browser: Browser, tmp_path: Path) -> N
         tab.close()
 
 
+COUNTED = """() => {
+    drawn = 0;
+    const count = (records) => { drawn += records.length; };
+    const first = document.querySelector("[data-explorer]");
+    new MutationObserver(count).observe(first, { attributeFilter: ["d"], subtree: true });
+}"""
+
+
 def test_explorers_share_a_page(browser: Browser, tmp_path: Path) -> None:
     """Two of a kind and others side by side: each obeys its own sliders, none leaves a global."""
     parts = [explorers.flow(), explorers.flow(), explorers.landscape(), explorers.rescaled()]
@@ -118,6 +126,9 @@ def test_explorers_share_a_page(browser: Browser, tmp_path: Path) -> None:
         kinds[1].locator("input[type=range]").first.press("ArrowRight")
         changed = [kind.inner_html() != was for kind, was in zip(kinds, drawn, strict=True)]
         assert changed == [False, True, False, False]
+        tab.evaluate(COUNTED)
+        kinds[0].locator("input[type=range]").first.press("ArrowRight")
+        assert tab.evaluate("drawn") == len(Stage(tab).paths)  # once, though two scripts came by
         assert visit.complaints == []
     finally:
         tab.close()

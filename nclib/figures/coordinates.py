@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -71,8 +72,8 @@ def plot_approach(shares: Mapping[str, tuple[Tensor, Tensor]], *, ax: Axes | Non
         ax = ax or new_figure(6.0, 3.8).add_subplot()
         colors = (COLORS["perp"], "#009E73", "#8C564B", "#CC3311")
         for k, (name, (times, values)) in enumerate(shares.items()):
-            look = {"color": colors[k % 4], "linestyle": _DASHES[k % 4]}
-            ax.plot(times.tolist(), values.tolist(), label=name, **look)
+            line: dict[str, Any] = {"color": colors[k % 4], "linestyle": _DASHES[k % 4]}
+            ax.plot(times.tolist(), values.tolist(), label=name, **line)
         ax.set(xscale="log", yscale="log", xlabel="time")
         ax.set_ylabel(r"$\mathcal{L}_{\mathrm{LS}}^{\perp} \, / \, \mathcal{L}$")
         ax.legend()
@@ -93,7 +94,7 @@ def plot_parts(num_classes: int, *, ax: Axes | None = None) -> Axes:
     with styled():
         ax = ax or new_figure(6.0, 3.8).add_subplot()
         for name, values in {"total": total, "nc1": nc1, "nc23": nc23}.items():
-            line = TERMS[name] | {"marker": ""}
+            line: dict[str, Any] = TERMS[name] | {"marker": ""}
             line |= {"label": r"$\mathcal{L}_{\mathrm{LS}}$"} if name == "total" else {}
             ax.plot(omega.tolist(), values.tolist(), color=COLORS[name], **line)
         ax.axvline(num_classes**0.5, color=COLORS["simplex"], linewidth=1.0, zorder=1)

@@ -30,9 +30,11 @@ def plot_exponents(ratios: Sequence[float]) -> Axes:
     v = torch.logspace(-2, 5, 400, dtype=torch.float64)
     with styled():
         ax = new_figure(6.0, 4.6).add_subplot()
-        for level, word in ((1.0, "ratios shrink below"), (0.0, "differences shrink below")):
-            ax.axhline(level, **_GUIDE)
-            ax.text(1.2e5, level + 0.06, word, ha="right", va="bottom", fontsize=10.5)
+        ax.axhline(1.0, **_GUIDE)
+        ax.axhline(0.0, **_GUIDE)
+        words: dict[str, Any] = {"va": "bottom", "fontsize": 10.5}
+        ax.text(1.2e5, 1.06, "ratios shrink below", ha="right", **words)
+        ax.text(8e-3, 0.06, "differences\nshrink below", ha="left", **words)
         for k, ratio in enumerate(ratios):
             p = exponent((2 * v).sqrt(), 2, ratio)
             ax.plot(v.tolist(), p.tolist(), label=f"$r={ratio:g}$", **_look(k))

@@ -8,6 +8,7 @@ from typing import Any
 from ..evidence import ours, two_speeds
 from ..proofs import decomposition
 from ..proofs import two_speeds as proofs
+from ..proofs import two_speeds_kernel as kernel
 from ..proofs import two_speeds_modes as modes
 from .claim import Claim
 
@@ -69,9 +70,9 @@ _FAMILY = (
         r"The Gram matrix of the gradients of the $\omega_j$ in the metric of the two speeds is "
         r"exactly diagonal, with these $K$.",
         FLOW,
-        "numeric",
+        "symbolic",
+        kernel.diagonal_kernel,
         two_speeds.kernel_by_differentiation,
-        open="argued in words in the chapter, not in symbols",
     ),
     _ours(
         "two-speed-law",

@@ -9,6 +9,7 @@ import sympy as sp
 
 from .algebra import SquaredNorm, SymmetricSymbol
 from .proof import Given, Proof, Step
+from .two_speeds_kernel import PROOFS as KERNEL
 from .two_speeds_modes import PROOFS as MODES
 
 __all__ = ["PROOFS", "matrix_budget", "mode_speed", "velocities"]
@@ -23,6 +24,7 @@ M = sp.MatrixSymbol("M", C, d)
 Z = sp.MatrixSymbol("Z", C * N, d)
 W = sp.MatrixSymbol("W", C, d)
 W_LS = sp.MatrixSymbol(r"W_{\mathrm{LS}}", C, d)
+E = sp.MatrixSymbol("E", C * N, C)  # residual of the best head
 G = sp.MatrixSymbol("G", C * N, d)  # gradient of the loss in the features
 M_dot = sp.MatrixSymbol(r"\dot{M}", C, d)
 Z_dot = sp.MatrixSymbol(r"\dot{Z}", C * N, d)
@@ -30,13 +32,14 @@ one = sp.MatrixSymbol(r"\mathbf{1}_{CN}", C * N, 1)
 one_C = sp.MatrixSymbol(r"\mathbf{1}_C", C, 1)
 a = sp.MatrixSymbol("a", d, 1)
 a_dot = sp.MatrixSymbol(r"\dot{a}", d, 1)
-Sw, Sb, St, B, Sw_dot, Sb_dot = (
+Sw, Sb, St, B, Q, Sw_dot, Sb_dot = (
     SymmetricSymbol(name, d, d)
     for name in (
         r"\Sigma_{W}",
         r"\Sigma_{B}",
         r"\Sigma_{T}",
         r"\mathcal{B}",
+        "Q",
         r"\dot{\Sigma}_{W}",
         r"\dot{\Sigma}_{B}",
     )
@@ -60,11 +63,11 @@ def velocities() -> Proof:
     zero = Given("zero global mean", one_C.T * M, sp.ZeroMatrix(1, d))
     between = Given("between-class covariance", M.T * M, C * Sb)
     best = Given("the best head; its bias is $1/C$", W_LS, M * St.I / C)
-    residual = H * W_LS.T + one * one_C.T / C - Y
+    residual = Given("what the best head leaves", E, H * W_LS.T + one * one_C.T / C - Y)
     free = SquaredNorm(H * W.T + one * one_C.T / C - Y) / (2 * C * N)
-    slope = Given("the gradient at the best head", G, residual * W_LS / (C * N))
+    slope = Given("the gradient there", G, E * W_LS / (C * N))
     on_means = -M * St.I * Sw * St.I / (C**2 * N)
-    known = (around, within, count, zero, between, best, slope)
+    known = (around, within, count, zero, between, best, residual, slope)
     return Proof(
         "Two velocities",
         "At the best head without ridge, the gradient of the loss in the features has the class "
@@ -84,7 +87,7 @@ def velocities() -> Proof:
                 "Its deviations from them.",
                 G - Y * Y.T * G / N,
                 Z * St.I * Sb * St.I / (C**2 * N),
-                (around, within, count, ones, between, best, slope),
+                (around, within, count, ones, between, best, residual, slope),
             ),
         ),
     )
@@ -179,7 +182,8 @@ def mode_speed() -> Proof:
         (mode, total),
     )
     signal = Step("And of the signal.", Sb * a, lam / (1 + lam) * St * a, (mode, total))
-    rising = kappa * (St.I * Sw * St.I * Sb + Sb * St.I * Sw * St.I)
+    parallel = Given("parallel sum", Q, Sw * St.I * Sb)
+    rising = kappa * (St.I * Q + Q * St.I)
     grows = Given("signal grows by the flow", Sb_dot, rising)
     pays = Given("noise pays for it", Sw_dot, -r * rising)
     K = (1 + r * omega**2 / C) / (N * noise**2)
@@ -214,7 +218,7 @@ def mode_speed() -> Proof:
                 r"Together, $\dot\lambda$.",
                 a.T * (Sb_dot - lam * Sw_dot) * a,
                 2 * kappa * lam * (1 + r * lam) / (1 + lam) ** 2 * a.T * a,
-                (grows, pays, as_total, signal),
+                (parallel, grows, pays, as_total, signal),
             ),
             Step(
                 r"From $\lambda = \omega^2/C$, $\kappa = 1/(C^2N)$: $\dot\omega = "
@@ -285,5 +289,6 @@ PROOFS: tuple[Callable[[], Proof], ...] = (
     matrix_budget,
     mode_speed,
     linear_maps,
+    *KERNEL,
     *MODES,
 )

@@ -69,6 +69,7 @@ def test_lbfgs_looks_along_its_line():
     values = [s.objective for s in seen]
     assert all(b <= a for a, b in zip(values, values[1:], strict=False))
     assert values[150] < values[120] < values[90]
+    assert seen[-1].evaluations > 2 * 150  # one gradient a step to start from, and looks
 
 
 def test_objective_is_data_term_and_ridge():

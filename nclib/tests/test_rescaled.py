@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd.functional import hessian as hessian_of
@@ -83,6 +83,7 @@ def test_gradient_is_that_of_the_loss(land, s, theta):
 
 @quick
 @given(land=landscapes)
+@example(land=LocalLandscape(4, alpha=0.3, M=1.0))
 def test_hessian_has_two_eigenvalues_in_the_span(land):
     """The automatic Hessian of the brute loss: radial once, transverse K-2 times, 0 outside."""
     K = int(land.num_classes)

@@ -135,6 +135,20 @@ def test_class_part_reads_class_means():
     close(free.class_part(H, 3), 2 * means, rtol=EXACT)
 
 
+def test_errors_are_what_the_figures_plot():
+    """Entry by entry: (SNC1) and (SNC3) absolute, (SNC2) and the distance relative."""
+    W, H, b = a_point(3, 2, 4)
+    found = free.errors(W, H, b)
+    gram = [W[c] @ W[e] - math.sqrt(2) * ((c == e) - 1 / 3) for c in range(3) for e in range(3)]
+    copies = [H[:, i] - W[i // 2] / math.sqrt(2) for i in range(6)]
+    assert float(found.snc1) == pytest.approx(math.hypot(*gram), rel=EXACT)
+    assert float(found.snc2) == pytest.approx(math.hypot(*torch.cat(copies)) / float(H.norm()))
+    assert float(found.snc3) == pytest.approx(math.hypot(*(b - 1 / 3)), rel=EXACT)
+    off = [x - y for x, y in zip((W, H, b), free.project(W, H, b), strict=True)]
+    lengths = [math.hypot(*(float(x.norm()) for x in parts)) for parts in (off, (W, H, b))]
+    assert float(found.distance) == pytest.approx(lengths[0] / lengths[1], rel=EXACT)
+
+
 # --- the flow on S
 
 

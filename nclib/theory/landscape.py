@@ -107,7 +107,7 @@ class Problem:
 
 
 def _own(logits: Tensor) -> Tensor:
-    """Ones where a score is that of the sample's own class, (K, 1, K)."""
+    """Ones at the scores of the own class, (K, 1, K)."""
     return torch.eye(logits.shape[-1], dtype=logits.dtype)[:, None, :]
 
 
@@ -250,8 +250,7 @@ def _build(
 ) -> Minimizer:
     """The minimizer with its value; both ridge terms together cost price * nuclear norm."""
     found = Minimizer(problem, d, x, y, beta, math.nan, regime, projector)
-    value = float(problem.data_term(found.logits))
-    value += problem.c / problem.K * float(found.mixture.trace())
+    value = float(problem.data_term(found.logits) + problem.c / problem.K * found.mixture.trace())
     if problem.lambda_b < math.inf:
         value += problem.lambda_b * problem.K * beta**2 / 2
     return replace(found, value=value)
@@ -276,11 +275,11 @@ def cluster_projector(groups: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Two numbers that decide whether a point is a global minimizer, whatever the dimension.
+    """Whether a point is a global minimizer, whatever the dimension.
 
     ``ratio``: operator norm of the data term's slope over sqrt(lambda_W lambda_H); above 1, one
-    more dimension would lower f. ``gap``: value less ``Problem.lower_bound``; if it is zero, to
-    rounding, no W, H, b of any dimension does better.   Chapter: landscape.
+    more dimension would lower f. ``gap``: value less ``Problem.lower_bound``; if that is zero, no
+    W, H, b of any dimension does better.   Chapter: landscape.
     """
 
     ratio: float
