@@ -231,8 +231,8 @@ class _Descent:
 
 
 def _flat(images: ImageSet) -> Tensor:
-    """Normalized images as rows, (N, pixels)."""
-    return images.batch(torch.arange(len(images))).flatten(1).double()
+    """Normalized images as rows, (N, pixels); the same bits whatever torch's default type is."""
+    return images.batch(torch.arange(len(images))).flatten(1).float().double()
 
 
 def _build(small: Miniature, pixels: int, num_classes: int) -> nn.Sequential:
@@ -241,14 +241,14 @@ def _build(small: Miniature, pixels: int, num_classes: int) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(small.seed)
         for width in small.hidden:
-            layers += [nn.Linear(pixels, width), nn.ReLU()]
+            layers += [nn.Linear(pixels, width, dtype=torch.float64), nn.ReLU()]
             pixels = width
-        layers += [nn.Linear(pixels, small.dimension)]
-        head = nn.Linear(small.dimension, num_classes)
+        layers += [nn.Linear(pixels, small.dimension, dtype=torch.float64)]
+        head = nn.Linear(small.dimension, num_classes, dtype=torch.float64)
     if small.simplex_head:
         vertices = simplex_etf(num_classes, small.dimension)
         head.weight = nn.Parameter(vertices, requires_grad=False)
-    return nn.Sequential(*layers, head).double()
+    return nn.Sequential(*layers, head)
 
 
 def _optimizer(small: Miniature, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -39,6 +39,7 @@ __all__ = [
     "depth_helps",
     "descent_balances",
     "flow_balances",
+    "large_steps_condition",
     "minimum_norm_bound_holds",
     "nc1_bound_holds",
     "nc2_bound_holds",
@@ -143,7 +144,7 @@ def minimum_norm_bound_holds() -> Check:
     size, cost = X.square().sum((1, 2)).sqrt(), M.square().sum((1, 2))
     least = torch.tensor(2.0, dtype=torch.float64)
     bound = minimum_norm_bound(size, least, cost, num_classes=3, nonlinear=1)
-    return under("kappa(product) at least norm at most its bound", measured, bound)
+    return under("kappa(product) of networks of least norm at most its bound", measured, bound)
 
 
 def balanced_heads_collapse() -> Check:
@@ -281,3 +282,14 @@ def depth_helps() -> Check:
         end[look.linear, look.seed] = (look.nc1, look.nc2, 1 - look.nc3)  # the last look stays
     ratios = [a / b for s in (0, 1) for a, b in zip(end[5, s], end[2, s], strict=True)]
     return Check("NC1, NC2 and 1 - NC3 at five linear layers over those at two", max(ratios), 1.0)
+
+
+def large_steps_condition() -> Check:
+    """Half the learning rate and twice the steps: the class means end worse conditioned."""
+    images, excess_of = load("digits", split="train").balanced(10, seed=0), []
+    for parts in (1, 2):
+        descent = Descent(800 * parts, 0.012 / parts, weight_decay=0.25, looks=2)
+        *_, (looks, _) = train(images, WideNet(1, 4, 32, "relu"), descent, (0,))
+        excess_of.append(looks[0].nc2 - 1)
+    return Check("NC2 - 1 at the full learning rate over that at half of it, same time",
+                 excess_of[0] / excess_of[1], 1.0)  # fmt: skip

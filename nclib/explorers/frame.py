@@ -103,7 +103,7 @@ class Frame:
         for tick in self.x.ticks:
             x = LEFT + width * self.x.fraction(tick)
             parts.append(f'<path class="nc-grid" d="M{x:.1f} {TOP}v{height}"/>')
-            parts.append(_text(x, TOP + height + 14, numeral(tick), "nc-mid"))
+            parts.append(_text(x, TOP + height + 16, numeral(tick), "nc-mid"))
         for tick in self.y.ticks:
             y = TOP + height * (1 - self.y.fraction(tick))
             parts.append(f'<path class="nc-grid" d="M{LEFT} {y:.1f}h{width}"/>')

@@ -9,11 +9,11 @@ const STEPS = 48;
 
 // Edges of the regimes as lines over the whole range of the bias decay.
 function edges(frame, K, alpha, M) {
-  const [low, high] = frame.x;
+  const [low, high] = frame.y;
   const biases = Array.from({ length: STEPS + 1 }, (_, k) => low * (high / low) ** (k / STEPS));
   return {
-    upper: biases.map((bias) => [bias, vanishing(K, bias, alpha, M)]),
-    lower: biases.map((bias) => [bias, sharing(bias, alpha, M)]),
+    upper: biases.map((bias) => [vanishing(K, bias, alpha, M), bias]),
+    lower: biases.map((bias) => [sharing(bias, alpha, M), bias]),
   };
 }
 
@@ -46,14 +46,14 @@ function view(setting, frames) {
   const { own, other } = gram(K, best);
   const { upper, lower } = edges(frames.map, K, alpha, M);
   const [left, right] = frames.map.x;
-  const bottom = frames.map.y[0];
+  const [bottom, top] = frames.map.y;
   const drawn = (entry, chosen) => (entry ? squares(frames.gram, K, entry / M, chosen) : "");
   const lines = {
     simplex: `${line(frames.map, [...upper, ...[...lower].reverse()])}Z`,
-    shared: `${line(frames.map, [...lower, [right, bottom], [left, bottom]])}Z`,
-    across: line(frames.map, [[left, c], [right, c]]),
-    upright: line(frames.map, [[bias, bottom], [bias, frames.map.y[1]]]),
-    point: dot(frames.map, bias, c),
+    shared: `${line(frames.map, [...lower, [left, top], [left, bottom]])}Z`,
+    across: line(frames.map, [[left, bias], [right, bias]]),
+    upright: line(frames.map, [[c, bottom], [c, top]]),
+    point: dot(frames.map, c, bias),
     common: bar(frames.bars, 0, K + 1, best.y / M),
     equal: Array.from({ length: K - 1 }, (_, k) => bar(frames.bars, k + 1, K + 1, best.x / M)).join(""),
     beta: bar(frames.bars, K, K + 1, best.beta / M),

@@ -12,9 +12,9 @@ from .page import Explorer, Picture, defaults, explorer
 __all__ = ["FRAMES", "INKS", "best", "landscape", "picture", "sharing", "vanishing"]
 
 BIAS = Axis(1e-3, 1e3, (1e-3, 0.1, 10, 1e3), "decay of the bias", log=True)
-DECAY = Axis(1e-2, 1e2, (0.01, 0.1, 1, 10, 100), "decay c", log=True)
+DECAY = Axis(1e-2, 1e2, (0.01, 0.1, 1, 10, 100), "decay c of features and weights", log=True)
 FRAMES = {
-    "map": Frame("map", BIAS, DECAY),
+    "map": Frame("map", DECAY, BIAS),
     "bars": Frame("bars", Axis(0, 1, (), ""), Axis(0, 1, (0, 0.5, 1), "in units of M")),
     # As much wider than high as the window is, so that squares are square.
     "gram": Frame("gram", Axis(-0.301, 1.301, (), ""), Axis(0, 1, (), "")),
@@ -97,15 +97,15 @@ def _map(
     """The regimes over the two decays, and where we are."""
     frame = FRAMES["map"]
     steps = [BIAS.low * (BIAS.high / BIAS.low) ** (k / STEPS) for k in range(STEPS + 1)]
-    above = [(decay, upper(decay)) for decay in steps]
-    below = [(decay, lower(decay)) for decay in steps]
-    corners = [(BIAS.high, DECAY.low), (BIAS.low, DECAY.low)]
+    right = [(upper(decay), decay) for decay in steps]
+    left = [(lower(decay), decay) for decay in steps]
+    corners = [(DECAY.low, BIAS.high), (DECAY.low, BIAS.low)]
     return {
-        "simplex": f"{frame.line([*above, *reversed(below)])}Z",
-        "shared": f"{frame.line([*below, *corners])}Z",
-        "across": frame.line([(BIAS.low, c), (BIAS.high, c)]),
-        "upright": frame.line([(bias, DECAY.low), (bias, DECAY.high)]),
-        "point": frame.dot(bias, c),
+        "simplex": f"{frame.line([*right, *reversed(left)])}Z",
+        "shared": f"{frame.line([*left, *corners])}Z",
+        "across": frame.line([(DECAY.low, bias), (DECAY.high, bias)]),
+        "upright": frame.line([(c, BIAS.low), (c, BIAS.high)]),
+        "point": frame.dot(c, bias),
     }
 
 

@@ -109,7 +109,7 @@ def explorer(
     for frame in frames:
         values |= {f"{frame.name}_frame": frame.markup(), f"{frame.name}_area": frame.area()}
     values |= {"title": html.escape(title), "style": _style(colors), "script": script(name)}
-    values["data"] = _embedded({frame.name: frame.data() for frame in frames})
+    values["data"] = json.dumps({frame.name: frame.data() for frame in frames})  # numbers only
     return Explorer(name, title, Template(source(f"{name}.html")).substitute(values))
 
 
@@ -119,11 +119,6 @@ def _style(colors: Mapping[str, str]) -> str:
         f"--nc-{key}: light-dark({color}, {shade(color, 2)});" for key, color in colors.items()
     ]
     return source("explorer.css") + f".nc-explorer {{ {' '.join(pairs)} }}"
-
-
-def _embedded(data: object) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(data).replace("<", "\\u003c")
 
 
 class _Reader(HTMLParser):

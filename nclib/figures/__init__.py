@@ -6,7 +6,17 @@ finite.
 """
 
 from ..palette import COLORS, style
-from . import coordinates, cylinder, flows, miniatures, rescaled, unconstrained, verdicts, wide
+from . import (
+    coordinates,
+    cylinder,
+    flows,
+    miniatures,
+    rescaled,
+    two_speeds,
+    unconstrained,
+    verdicts,
+    wide,
+)
 from .runs import nc_panel, overview, plot_metric, plot_terms, portrait
 
 __all__ = [
@@ -22,6 +32,7 @@ __all__ = [
     "portrait",
     "rescaled",
     "style",
+    "two_speeds",
     "unconstrained",
     "verdicts",
     "wide",

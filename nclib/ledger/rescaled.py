@@ -31,7 +31,7 @@ CLAIMS: tuple[Claim, ...] = (
         "rescaled",
         "symbolic",
         (symbolic.rescaled_minimizers, numeric.minimizers_by_descent),
-        open="that every local minimum is global is not proved here for the rescaled loss",
+        open=r"no local minimum is in the way for $d \ge K$; for $d = K - 1$ there can be one",
     ),
     Claim(
         "zhou:propc.1",

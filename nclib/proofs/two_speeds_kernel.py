@@ -58,13 +58,13 @@ def diagonal_kernel() -> Proof:
             ),
             Step(
                 "Two modes are orthogonal in the class means,",
-                sp.Trace((M * b * b.T).T * M * a * a.T),
+                sp.Trace(b * b.T * M.T * M * a * a.T),
                 sp.Integer(0),
                 (between, mode, apart),
             ),
             Step(
                 "and in the deviations.",
-                sp.Trace((Z * b * b.T).T * Z * a * a.T),
+                sp.Trace(b * b.T * Z.T * Z * a * a.T),
                 sp.Integer(0),
                 (within, apart),
             ),

@@ -36,8 +36,8 @@ def mode_law() -> Proof:
     return Proof(
         "The law of a mode",
         r"With $v = \omega^2/C$ and a constant budget $b$, the quantity $\tfrac{NC^2b}{r^2}\,"
-        r"\Phi(v)$ grows by exactly $t$ in time $t$, where $2\Phi(v) = r^2\log v + (1-r^2)\log("
-        r"1+rv) + (1-r)^2/(1+rv)$.",
+        r"\Phi(v)$ grows by exactly $t$ in time $t$, where $2\Phi(v)$ is $r^2\log v$ plus "
+        r"$(1-r^2)\log(1+rv)$ plus $(1-r)^2/(1+rv)$.",
         "our derivation",
         SCOPE,
         (

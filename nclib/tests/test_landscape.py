@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
+import matplotlib
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import pyplot as plt
 from torch import Tensor
 
 from nclib import ClassStats, centering
 from nclib.evidence import zhou
+from nclib.figures import landscapes as pictures
 from nclib.theory.landscape import Problem, certificate, cluster_projector, minimizer
-from nclib.theory.saddles import escape, smallest_curvature, training_accuracy
+from nclib.theory.saddles import Escape, escape, smallest_curvature, training_accuracy
 
 from .tolerances import EXACT, TIGHT
+
+matplotlib.use("Agg")
 
 DECAYS = st.one_of(st.sampled_from([0.0, math.inf]), st.floats(1e-3, 1e3))
 problems = st.builds(
@@ -224,3 +230,43 @@ def test_evidence_holds(name):
     """Each comparison with descent, search or automatic differentiation stays under its bar."""
     seen = getattr(zhou, name)()
     assert seen.holds, (seen.says, seen.error)
+
+
+# --- figures
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """No figure stays open."""
+    yield
+    plt.close("all")
+
+
+def drawn(ax: Any) -> dict[str, Any]:
+    """The lines with a label, as label -> (x, y)."""
+    found = {str(line.get_label()): line.get_data() for line in ax.get_lines()}
+    return {label: data for label, data in found.items() if not label.startswith("_")}
+
+
+def test_figures_show_the_formulas():
+    """The edge of the regimes, the lengths and the floors are those of the closed forms."""
+    x, y = drawn(pictures.plot_regimes())["$\\lambda_b = c/(1-c)$"]
+    assert list(y) == pytest.approx([float(c / (1 - c)) for c in x])
+    lengths, angle = pictures.plot_threshold(4, 0.2).axes
+    decays, values = drawn(lengths)["$y$, common part"]
+    assert list(values) == pytest.approx([max(1 - 0.2 * (1 + b) / b, 0) for b in decays], abs=1e-12)
+    assert min(angle.get_lines()[0].get_ydata()) == pytest.approx(-1 / 3)
+    merged = [[cluster_projector(torch.arange(5).clamp(max=d))] for d in range(1, 5)]
+    accuracy, distance = pictures.plot_few_features(5, merged).axes
+    for _, shown in drawn(accuracy).values():
+        assert list(shown) == pytest.approx([0.4, 0.6, 0.8, 1.0])
+    assert float(distance.get_lines()[0].get_ydata()[1]) == pytest.approx((2 - 2**0.5) ** 0.5)
+
+
+def test_way_down_is_drawn_as_measured():
+    """Marks are what was measured, lines the quartic, above and below zero."""
+    steps = torch.linspace(0, 2, 5, dtype=torch.float64)
+    way = Escape(torch.zeros(2, 1), torch.zeros(2, 1, 1), -2.0, 0.5)
+    (line, marks, _) = pictures.plot_way_down({"here": (way, steps)}, steps).get_lines()
+    assert list(marks.get_ydata()) == steps.tolist()
+    assert float(min(line.get_ydata())) == pytest.approx(-0.5, abs=1e-3)
