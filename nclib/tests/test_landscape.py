@@ -242,6 +242,10 @@ def closed():
     plt.close("all")
 
 
+def heights(line: Any) -> list[float]:
+    return [float(y) for y in line.get_ydata()]
+
+
 def drawn(ax: Any) -> dict[str, Any]:
     """The lines with a label, as label -> (x, y)."""
     found = {str(line.get_label()): line.get_data() for line in ax.get_lines()}
@@ -255,12 +259,12 @@ def test_figures_show_the_formulas():
     lengths, angle = pictures.plot_threshold(4, 0.2).axes
     decays, values = drawn(lengths)["$y$, common part"]
     assert list(values) == pytest.approx([max(1 - 0.2 * (1 + b) / b, 0) for b in decays], abs=1e-12)
-    assert min(angle.get_lines()[0].get_ydata()) == pytest.approx(-1 / 3)
+    assert min(heights(angle.get_lines()[0])) == pytest.approx(-1 / 3)
     merged = [[cluster_projector(torch.arange(5).clamp(max=d))] for d in range(1, 5)]
     accuracy, distance = pictures.plot_few_features(5, merged).axes
     for _, shown in drawn(accuracy).values():
         assert list(shown) == pytest.approx([0.4, 0.6, 0.8, 1.0])
-    assert float(distance.get_lines()[0].get_ydata()[1]) == pytest.approx((2 - 2**0.5) ** 0.5)
+    assert heights(distance.get_lines()[0])[1] == pytest.approx((2 - 2**0.5) ** 0.5)
 
 
 def test_way_down_is_drawn_as_measured():
@@ -268,5 +272,5 @@ def test_way_down_is_drawn_as_measured():
     steps = torch.linspace(0, 2, 5, dtype=torch.float64)
     way = Escape(torch.zeros(2, 1), torch.zeros(2, 1, 1), -2.0, 0.5)
     (line, marks, _) = pictures.plot_way_down({"here": (way, steps)}, steps).get_lines()
-    assert list(marks.get_ydata()) == steps.tolist()
-    assert float(min(line.get_ydata())) == pytest.approx(-0.5, abs=1e-3)
+    assert heights(marks) == steps.tolist()
+    assert min(heights(line)) == pytest.approx(-0.5, abs=1e-3)

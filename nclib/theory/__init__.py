@@ -7,6 +7,7 @@ discriminants   the same family at any features: budget, speeds, kernel
 unconstrained   Mixon, Parshall & Pi: strong collapse
 small_start     its linear phase, its curvature, and what a small start leaves over
 landscape       Zhou et al.: minimizers for every bias decay, dimension and rescaling
+saddles         the way down from critical points that are no minima
 rescaled        the rescaled squared loss around a collapsed classifier
 orthogonal_frame, balancing, deep_head
                 Jacot et al.: their measures, how layers balance, bounds for linear heads
