@@ -1,5 +1,18 @@
 """What a claim of the ledger is checked by: functions that measure an error against its bar."""
 
+from . import han, han_flow, jacot, miniatures, mixon, mixon_start, ours, rescaled, two_speeds, zhou
 from .check import Check
 
-__all__ = ["Check"]
+__all__ = [
+    "Check",
+    "han",
+    "han_flow",
+    "jacot",
+    "miniatures",
+    "mixon",
+    "mixon_start",
+    "ours",
+    "rescaled",
+    "two_speeds",
+    "zhou",
+]

@@ -54,6 +54,7 @@ def fixed_simplex_is_as_good() -> Check:
     return Check("training error with a fixed simplex classifier", 1 - end.accuracy, 5e-3)
 
 
+@cache
 def many_classes_need_rescaling() -> Check:
     """A hundred classes: error of (5, 1) and of (1, 5) minus that of the plain loss."""
     images = pairs(load("digits", split="train"), 8, seed=0)

@@ -51,7 +51,7 @@ def linear_phase_by_integration() -> Check:
 
 
 def linear_phase_is_bounded() -> Check:
-    """Theorem 2's inequality on 1,200 random starts at random times, half of them near the worst."""
+    """Theorem 2 on 1,200 random starts at random times, half of them near the worst."""
     worst, generator = -math.inf, torch.Generator().manual_seed(0)
     for k in range(1200):
         C, N, p = SIZES[k % len(SIZES)]

@@ -13,6 +13,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from ..palette import COLORS, INK
@@ -100,6 +101,7 @@ def plot_bounds(looks: Sequence[Look], *, linear: int) -> Figure:
             _draw(over_steps, steps, values, True, **style)
             _bars(at_end, [one for one in looks if one.linear > 1], name, **style)
         over_steps.set(xlabel="step", ylabel="NC1")
+        over_steps.xaxis.set_major_locator(MaxNLocator(3))
         over_steps.set_title(f"{linear} linear layers", loc="left")
         at_end.set_xlabel("linear layers")
         at_end.set_title("last step", loc="left")
