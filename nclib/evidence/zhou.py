@@ -21,7 +21,6 @@ __all__ = [
     "best_bias_by_search",
     "certificates",
     "curvature_at_saddles",
-    "descended",
     "fourth_metric",
     "grams_by_descent",
     "objective_by_loops",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
@@ -10,7 +12,7 @@ from .canvas import new_figure, styled
 
 __all__ = ["plot_report"]
 
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "symbolic": {"facecolor": COLORS["means"], "edgecolor": INK},
     "numeric": {"facecolor": COLORS["features"], "edgecolor": INK, "hatch": "//"},
     "measured": {"facecolor": COLORS["classifier"], "edgecolor": INK, "hatch": ".."},
@@ -19,7 +21,7 @@ LOOKS = {
 }
 """How a claim's tile looks, by the kind of its evidence, or because there is none or it fails."""
 
-ACROSS = 22  # tiles in a row, so that they can be told apart on a telephone
+ACROSS = 20  # tiles in a row, so that they can be told apart on a telephone
 
 
 def plot_report(tiles: dict[str, list[str]], *, ax: Axes | None = None) -> Axes:
@@ -32,18 +34,15 @@ def plot_report(tiles: dict[str, list[str]], *, ax: Axes | None = None) -> Axes:
     if unknown:
         raise ValueError(f"tiles: expected any of {sorted(LOOKS)}, got {unknown}")
     with styled():
-        ax = ax or new_figure(6.0, 4.2).add_subplot()
-        line, ticks = 0.0, []
-        for looks in tiles.values():
-            rows = max(1, -(-len(looks) // ACROSS))
-            ticks.append(line + rows / 2)
+        ax = ax or new_figure(6.0, 6.0).add_subplot()
+        top = 0.0
+        for name, looks in tiles.items():
+            ax.text(0, top + 0.7, f"{name}, {len(looks)}", va="bottom")
             for k, look in enumerate(looks):
                 row, column = divmod(k, ACROSS)
-                ax.add_patch(Rectangle((column, line + row), 0.86, 0.86, **LOOKS[look]))
-            line += rows + 0.6
-        ax.set(xlim=(-0.2, ACROSS), ylim=(line - 0.4, -0.2), aspect="equal", xticks=[])
-        ax.set_yticks(ticks, labels=list(tiles))
-        ax.tick_params(length=0)
+                ax.add_patch(Rectangle((column, top + row + 0.8), 0.86, 0.86, **LOOKS[look]))
+            top += max(1, -(-len(looks) // ACROSS)) + 1.3
+        ax.set(xlim=(-0.1, ACROSS), ylim=(top - 0.4, -0.2), aspect="equal", xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
         used = {look for looks in tiles.values() for look in looks}
         handles = [Patch(label=name, **LOOKS[name]) for name in LOOKS if name in used]

@@ -1,4 +1,4 @@
-"""All verdicts of one check: counted, shown as tables, written as JSON."""
+"""All verdicts of one check: counted, shown as lists, written as JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MARKS = {"holds": "✓", "fails": "✗", "open": "○"}
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts of a check in the order of the claims; it displays as a table in a notebook.
+    """The verdicts of a check in the order of the claims; it displays as a list in a notebook.
 
     Chapter: ledger.
     """
@@ -81,8 +81,7 @@ class Report:
         return json.dumps([_plain(verdict) for verdict in self.verdicts], indent=1)
 
     def _repr_markdown_(self) -> str:
-        head = "| | claim | statement | evidence |\n|---|---|---|---|\n"
-        return head + "\n".join(_line(verdict) for verdict in self.verdicts)
+        return "\n".join(_item(verdict) for verdict in self.verdicts)
 
 
 def claims_of(claims: Iterable[Claim], papers: Iterable[str]) -> tuple[Claim, ...]:
@@ -99,21 +98,13 @@ def require_paper(paper: str) -> None:
         raise ValueError(f"paper: expected one of {sorted(PAPERS)}, got {paper!r}")
 
 
-def _line(verdict: Verdict) -> str:
+def _item(verdict: Verdict) -> str:
+    """A claim as an item of a list, its evidence in small print: readable on a telephone."""
     claim = verdict.claim
     source = "our derivation" if claim.ours else claim.source
-    cells = (
-        MARKS[verdict.status],
-        f"`{claim.id}`<br>[{claim.chapter}]({claim.chapter}.md)",
-        f"{claim.statement} *({source})*",
-        "<br>".join(verdict.words),
-    )
-    return "| " + " | ".join(_in_a_cell(cell) for cell in cells) + " |"
-
-
-def _in_a_cell(text: str) -> str:
-    """Text that neither ends its cell nor its line."""
-    return text.replace("|", r"\|").replace("\n", " ")
+    head = f"- {MARKS[verdict.status]} `{claim.id}` {claim.statement}"
+    told = f"*({source}; told in* [{claim.chapter}]({claim.chapter}.md)*)*"
+    return f"{head} {told}<br><small>{' · '.join(verdict.words)}</small>".replace("\n", " ")
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:

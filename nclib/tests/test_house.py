@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,8 @@ def upward(module: str, source: str, depth: int = 1) -> set[str]:
 def test_workers_have_no_workers(given, arguments, asked, workers):
     """All tests are shared by two workers, unless asked otherwise; a worker starts none."""
     option = SimpleNamespace(numprocesses=asked)
-    config = SimpleNamespace(args=[PACKAGE / name for name in arguments], option=option, **given)
+    paths = [PACKAGE / name for name in arguments]
+    config: Any = SimpleNamespace(args=paths, option=option, **given)
     pytest_cmdline_main(config)
     assert option.numprocesses == workers
 
