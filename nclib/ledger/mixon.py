@@ -130,7 +130,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _paper(
         "fig2",
-        "Along the same runs the relative distance to $S$ stays small.",
+        "Along the same runs the relative distance to $S$ soon gets small and stays so.",
         "Figure 2",
         mixon_start.distance_follows_size,
         open=STEP,

@@ -120,8 +120,8 @@ _FAMILY = (
     ),
     _ours(
         "two-speed-nc1",
-        r"Without commuting and with $d > C-1$, all SNR values diverge while "
-        r"$\operatorname{tr}(\Sigma_W\Sigma_B^+)/C$ stays above a positive number.",
+        r"Without commuting and with $d > C-1$, all SNR values diverge and still "
+        r"$\operatorname{tr}(\Sigma_W\Sigma_B^+)/C$ can stay above a positive number.",
         FLOW,
         "numeric",
         two_speeds.snr_without_trace,

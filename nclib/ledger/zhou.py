@@ -162,7 +162,7 @@ OURS: tuple[Claim, ...] = (
     Claim(
         "ours:landscape-square",
         r"With $d = K$ there is no spurious local minimum either, for any convex data term.",
-        "our short proof; settled before by Gu and Shen 2024",
+        "our short proof; announced before by Gu and Shen 2024",
         "landscape",
         "symbolic",
         (symbolic.square_weight, symbolic.escape),
@@ -181,8 +181,8 @@ OURS: tuple[Claim, ...] = (
     ),
     Claim(
         "ours:landscape-floor",
-        r"With $d < K - 1$ features every minimizer is at distance $\sqrt{2 - 2\sqrt{d/(K-1)}}$ "
-        "from the simplex, in the official code's NC2.",
+        r"With a bias and $d < K - 1$ features every minimizer is at distance "
+        r"$\sqrt{2 - 2\sqrt{d/(K-1)}}$ from the simplex, in the official code's NC2.",
         "our derivation",
         "landscape",
         "symbolic",
@@ -202,7 +202,7 @@ OURS: tuple[Claim, ...] = (
     ),
     Claim(
         "ours:landscape-traps",
-        r"For $d = K - 1$ the rescaled loss with bias has spurious local minima.",
+        r"For $d = K - 1$ the rescaled loss with bias can have spurious local minima.",
         "our finding",
         "landscape",
         "numeric",

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from nclib import ledger
+from nclib import evidence, ledger
 from nclib.__main__ import app
 from nclib.evidence import Check
 from nclib.ledger import CLAIMS, PAPERS, Claim, Report, check, claims_of
+from nclib.proofs import PROOFS
 
 from .tolerances import EXACT
 
@@ -102,3 +103,12 @@ def test_what_we_add_is_marked() -> None:
     """A claim of ours says so, and one of a paper names it."""
     assert all(claim.ours for claim in CLAIMS if claim.paper == "ours")
     assert all(claim.source and claim.statement and claim.chapter for claim in CLAIMS)
+
+
+def test_no_evidence_lies_unused() -> None:
+    """Every check of every room of evidence, and every proof, stands behind a claim."""
+    used = {function for claim in CLAIMS for function in claim.evidence}
+    rooms = [getattr(evidence, name) for name in evidence.__all__ if name != "Check"]
+    checks = {getattr(room, name) for room in rooms for name in room.__all__}
+    assert {check.__name__ for check in checks - used} == set()
+    assert {proof.__name__ for proof in set(PROOFS) - used} == set()
