@@ -153,12 +153,13 @@ def train(
     test: ImageSet | None = None,
     *,
     measured: Collection[int] | None = None,
+    progress: bool = True,
 ) -> Iterator[Snapshot]:
     """Train from a fresh start and look at the last layer after the ``measured`` steps.
 
     Without ``measured``, a dozen steps on a logarithmic axis; step 0 is the network as it starts.
     The same miniature gives the same numbers on one machine. Raises DivergedError when the
-    objective stops being finite.   Chapters: landscape, rescaled.
+    objective stops being finite. ``progress`` shows a bar.   Chapters: landscape, rescaled.
     """
     measured = set(spaced_steps(miniature.steps) if measured is None else measured)
     if not measured or min(measured) < 0 or max(measured) > miniature.steps:
@@ -169,7 +170,7 @@ def train(
     if 0 in measured:
         yield descent.look(test)
     name = f"{miniature.optimizer}, {miniature.loss}"
-    for _ in tqdm(range(max(measured)), desc=name, unit="step"):
+    for _ in tqdm(range(max(measured)), desc=name, unit="step", disable=not progress):
         descent.advance()
         if descent.step in measured:
             yield descent.look(test)

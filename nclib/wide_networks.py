@@ -141,12 +141,18 @@ class Look:
 
 
 def train(
-    images: ImageSet, net: WideNet, descent: Descent, seeds: Sequence[int]
+    images: ImageSet,
+    net: WideNet,
+    descent: Descent,
+    seeds: Sequence[int],
+    *,
+    progress: bool = True,
 ) -> Iterator[tuple[list[Look], list[Tensor]]]:
     """Train one network per seed, all at once; yield their looks and weights as they come.
 
     Weights (S, n_l, n_{l-1}) are copies. The images are used whole; ``images.balanced`` makes
     fewer of them. Deterministic on a CPU. A training that diverges is an ArithmeticError.
+    ``progress`` shows a bar while it lasts.
     Chapter: wide.
     """
     inputs, labels = inputs_of(images), images.labels
@@ -154,7 +160,8 @@ def train(
     weights = net.start(inputs.shape[1], images.num_classes, seeds)
     due = set(descent.measured)
     name = f"{images.name}, {net.linear} linear"
-    for step in tqdm(range(descent.steps + 1), desc=name, unit="step", leave=False):
+    steps, hidden = range(descent.steps + 1), not progress
+    for step in tqdm(steps, desc=name, unit="step", leave=False, disable=hidden):
         gradients, loss = _gradients(net, weights, inputs, targets)
         if step in due:
             if not math.isfinite(loss):

@@ -1,7 +1,19 @@
 """What a claim of the ledger is checked by: functions that measure an error against its bar."""
 
-from . import han, han_flow, jacot, miniatures, mixon, mixon_start, ours, rescaled, two_speeds, zhou
-from .check import Check
+from . import (
+    han,
+    han_flow,
+    jacot,
+    miniatures,
+    mixon,
+    mixon_start,
+    ours,
+    renormalizations,
+    rescaled,
+    two_speeds,
+    zhou,
+)
+from .check import Check, worst_of
 
 __all__ = [
     "Check",
@@ -12,7 +24,9 @@ __all__ = [
     "mixon",
     "mixon_start",
     "ours",
+    "renormalizations",
     "rescaled",
     "two_speeds",
+    "worst_of",
     "zhou",
 ]

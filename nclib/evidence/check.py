@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-__all__ = ["Check"]
+__all__ = ["Check", "worst_of"]
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,12 @@ class Check:
     def holds(self) -> bool:
         """Whether the error stays under its bar; an undefined error does not."""
         return self.error <= self.bar
+
+
+def worst_of(*errors: float) -> float:
+    """The largest error, undefined as soon as one of them is: ``max`` would skip a NaN.
+
+    >>> worst_of(0.5, float("nan"), 2.0)
+    nan
+    """
+    return math.nan if any(math.isnan(error) for error in errors) else max(errors)

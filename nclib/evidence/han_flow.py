@@ -18,7 +18,7 @@ from ..theory.free_features import (
     statistics,
     step_then_whiten,
 )
-from .check import Check
+from .check import Check, worst_of
 
 __all__ = [
     "gradient_is_orthogonal_to_linear_maps",
@@ -67,7 +67,7 @@ def gradient_is_orthogonal_to_linear_maps() -> Check:
         slope = gradient(x).flatten(0, 1)
         scale = slope.norm() * x.norm()
         errors.append(largest(x.flatten(0, 1).T @ slope) / float(scale))
-    return Check("Features against the gradient of the loss, 10 samples", max(errors), 1e-12)
+    return Check("Features against the gradient of the loss, 10 samples", worst_of(*errors), 1e-12)
 
 
 def projected_flow() -> Check:
@@ -82,7 +82,7 @@ def singular_vectors_stay() -> Check:
     deviations = moved() - moved().mean(2, keepdim=True)
     left, values, right = torch.linalg.svd(moved().mean(2), full_matrices=False)
     polar = left[..., : C - 1] @ right[:, : C - 1]
-    error = max(largest(deviations - deviations[0]), largest(polar - polar[0]))
+    error = worst_of(largest(deviations - deviations[0]), largest(polar - polar[0]))
     assert values.shape[-1] == C
     return Check("Deviations and the means' polar factor, over the flow", error, 1e-8)
 
@@ -98,7 +98,7 @@ def implicit_law() -> Check:
         law = terms.sum(0)
         error = (law - law[0] - CENTURIES[:, None]).abs()
         errors.append(largest(error / (CENTURIES[:, None] + terms.abs().sum(0))))
-    return Check("The implicit law, over its largest term, t = 0 to 1e12", max(errors), 1e-9)
+    return Check("The implicit law, over its largest term, t = 0 to 1e12", worst_of(*errors), 1e-9)
 
 
 def growth_and_ratio() -> Check:
@@ -110,7 +110,7 @@ def growth_and_ratio() -> Check:
     a1, a2 = (-path.time_to(torch.ones(C - 1)))[[0, -1]]
     ratio = (omega[:, 0] / omega[:, -1]) ** 4 - 1
     bound = (a1 - a2) / (path.constants[2] * omega[:, -1] ** 4)
-    excess = max(float(growth.max()), float((ratio - bound).max()))
+    excess = worst_of(float(growth.max()), float((ratio - bound).max()))
     return Check("Growth and ratio beyond their bounds", excess, 1e-12)
 
 
@@ -120,7 +120,7 @@ def power_laws() -> Check:
     nc1, nc23 = loss_parts(CentralPath(C, N, OMEGA).at(t), C)
     first = float(nc1 * t.sqrt() / ((C - 1) / 4 * N**0.5) - 1)
     second = float(nc23 * t / ((C - 1) * C * N / 8) - 1)
-    return Check("Terms at t = 1e12 against their power laws", max(abs(first), abs(second)), 1e-4)
+    return Check("Terms at t = 1e12 against their power laws", worst_of(abs(first), abs(second)), 1e-4)
 
 
 def limit_is_collapsed() -> Check:
@@ -136,7 +136,7 @@ def limit_is_collapsed() -> Check:
     spread = float(stats.within.trace() / stats.between.trace())
     nearest = torch.cdist(features.flatten(0, 1), stats.means).argmin(1)
     decided = (features.flatten(0, 1) @ weight.T).argmax(1)
-    error = max(gram_distance(means), largest(duality), spread, float((nearest != decided).sum()))
+    error = worst_of(gram_distance(means), largest(duality), spread, float((nearest != decided).sum()))
     return Check("NC1 to NC4 at t = 1e16, largest distance", error, 1e-6)
 
 

@@ -62,7 +62,7 @@ def many_classes_need_rescaling() -> Check:
     errors = []
     for alpha, M in recipes:
         small = Miniature("adam", 40, 1e-4, alpha=alpha, M=M, learning_rate=5e-3)
-        errors.append(1 - list(train(small, images, measured=(40,)))[-1].accuracy)
+        errors.append(1 - list(train(small, images, measured=(40,), progress=False))[-1].accuracy)
     return Check(
         "errors of rescaled minus plain loss, 100 classes", max(errors[1:]) - errors[0], -0.2
     )
@@ -74,4 +74,4 @@ EIGHT = Miniature("adam", 350, 2e-3, dimension=8)
 @cache
 def _trained(miniature: Miniature) -> Snapshot:
     images = load("digits", split="train")
-    return list(train(miniature, images, measured=(miniature.steps,)))[-1]
+    return list(train(miniature, images, measured=(miniature.steps,), progress=False))[-1]

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..theory import small_start as small
 from ..theory import unconstrained as free
 from ..theory.unconstrained import Errors, Point
-from .check import Check
+from .check import Check, worst_of
 
 __all__ = [
     "bound_is_sharp",
@@ -46,7 +46,7 @@ def linear_phase_by_integration() -> Check:
 
         end = solve_ivp(velocity, (0, 1.3), _flat(like).numpy(), "DOP853", rtol=1e-11, atol=1e-11)
         told = _flat(Point(*small.linear_phase(W, H, 1.3)))
-        worst = max(worst, float((torch.as_tensor(end.y[:, -1]) - told).norm() / told.norm()))
+        worst = worst_of(worst, float((torch.as_tensor(end.y[:, -1]) - told).norm() / told.norm()))
     return Check("the linear phase, against integration", worst, 1e-8)
 
 
@@ -59,7 +59,7 @@ def linear_phase_is_bounded() -> Check:
         W, H = scale[0] * _normal(C, p, seed=k), scale[1] * _normal(p, C * N, seed=k + 5000)
         extra = small.worst_start(C, N, _normal(p, seed=k + 9000)) if k % 2 else (0.0, 0.0)
         W, H = W + extra[0], H + extra[1]
-        worst = max(worst, _excess(W, H, t=float(4 * torch.rand(1, generator=generator))))
+        worst = worst_of(worst, _excess(W, H, t=float(4 * torch.rand(1, generator=generator))))
     return Check("Theorem 2's inequality, left minus right over right, 1,200 starts", worst, 1e-12)
 
 
@@ -69,7 +69,7 @@ def bound_is_sharp() -> Check:
     for C, N, p in SIZES:
         W, H = small.worst_start(C, N, _normal(p, seed=3))
         gaps.append(abs(_excess(W, H, t=40.0 / (C * N))))
-    return Check("the constant of Theorem 2 is attained", max(gaps), 1e-12)
+    return Check("the constant of Theorem 2 is attained", worst_of(*gaps), 1e-12)
 
 
 def small_start_is_linear() -> Check:
@@ -79,7 +79,7 @@ def small_start_is_linear() -> Check:
         start = free.random_start(C, N, p, torch.tensor(1e-6, dtype=torch.float64), seed=4)
         end = free.flow(start, torch.tensor([3 / math.sqrt(N)], dtype=torch.float64), rtol=1e-12)
         told = small.linear_phase(start.W, start.H, 3 / math.sqrt(N))
-        worst = max(
+        worst = worst_of(
             worst, *(float((x[0] - y).norm() / y.norm()) for x, y in zip(end, told, strict=True))
         )
     return Check("the flow from a start of size 1e-6, against the linear phase", worst, 1e-6)
@@ -99,7 +99,7 @@ def errors_follow_size() -> Check:
     """Figure 1: the three errors go with the powers 2, 1 and 1 of the size of the start."""
     _, errors = _ends()
     slopes = [_slope(error) for error in (errors.snc1, errors.snc2, errors.snc3)]
-    gap = max(abs(slope - power) for slope, power in zip(slopes, (2, 1, 1), strict=True))
+    gap = worst_of(*(abs(slope - power) for slope, power in zip(slopes, (2, 1, 1), strict=True)))
     return Check("powers 2, 1, 1 of the start's size in (SNC1)-(SNC3)", gap, 0.01)
 
 
@@ -116,7 +116,7 @@ def leftovers_are_forecast() -> Check:
         end = free.flow(start, torch.tensor([32 / math.sqrt(N)], dtype=torch.float64))
         told = free.errors(*small.forecast(start.W, start.H))
         seen = free.errors(*(x[0] for x in end))
-        worst = max(
+        worst = worst_of(
             worst, *(float(abs(x / y - 1)) for x, y in zip(seen[1:], told[1:], strict=True))
         )
     return Check("(SNC2), (SNC3) and distance to S after a start of size 1e-3", worst, 1e-4)
@@ -137,7 +137,7 @@ def share_by_integration() -> Check:
 
         ends = (-9 / root, 12 / root)
         found = solve_ivp(velocity, ends, [1.0, 0.0], "LSODA", rtol=1e-10, atol=1e-12)
-        worst = max(worst, abs(float(found.y[0, -1]) - small.surviving_share(C, N)))
+        worst = worst_of(worst, abs(float(found.y[0, -1]) - small.surviving_share(C, N)))
     return Check("the surviving share, against integration", worst, 1e-6)
 
 
@@ -145,7 +145,7 @@ def plateau_is_the_risk() -> Check:
     """After the fast phase the risk is the plateau, and goes with the fourth power."""
     end, _ = _ends()
     risk, told = free.risk(*end), small.plateau(end.W, end.H)
-    gap = max(float((risk / told - 1).abs().max()), abs(_slope(risk) - 4))
+    gap = worst_of(float((risk / told - 1).abs().max()), abs(_slope(risk) - 4))
     return Check("risk after the fast phase: the plateau, and power 4", gap, 0.03)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..decomposition import decompose
 from ..head import Head, least_squares, ridge_from_weight_decay
 from ..stats import ClassStats
-from .check import Check
+from .check import Check, worst_of
 
 __all__ = [
     "any_proportions",
@@ -45,7 +45,7 @@ def any_proportions() -> Check:
             found = torch.tensor(
                 [terms.nc1, terms.nc23, terms.perp, terms.total], dtype=torch.float64
             )
-            worst = max(worst, float(((found - naive) / naive[3]).abs().max()))
+            worst = worst_of(worst, float(((found - naive) / naive[3]).abs().max()))
     return Check("the three terms and their sum, from a loop over samples", worst, 1e-9)
 
 

@@ -12,7 +12,7 @@ from torch.autograd.functional import hessian
 from ..simplex import centering, simplex_etf
 from ..theory import landscape
 from ..theory.rescaled import LocalLandscape, cross_entropy_gradient, plane_logits
-from .check import Check
+from .check import Check, worst_of
 
 __all__ = [
     "cross_entropy_with_many_classes",
@@ -42,7 +42,7 @@ def polar_loss_by_logits() -> Check:
     worst = 0.0
     for land, h, s, theta in _features():
         exact = _loss(land, h)
-        worst = max(worst, abs(float(land.loss(s, theta) - exact) / float(exact)))
+        worst = worst_of(worst, abs(float(land.loss(s, theta) - exact) / float(exact)))
     return Check("polar loss, against the loss of 60 features", worst, 1e-12)
 
 
@@ -53,7 +53,7 @@ def slopes_by_differentiation() -> Check:
         polar = s.requires_grad_(), theta.requires_grad_()
         exact = torch.autograd.grad(land.loss(*polar), polar)
         pairs = zip((x.detach() for x in land.gradient(*polar)), exact, strict=True)
-        worst = max(worst, *(abs(float(a - b)) / (1 + abs(float(b))) for a, b in pairs))
+        worst = worst_of(worst, *(abs(float(a - b)) / (1 + abs(float(b))) for a, b in pairs))
     return Check("slopes in radius and angle, against automatic differentiation", worst, 1e-12)
 
 
@@ -65,7 +65,7 @@ def curvature_by_differentiation() -> Check:
         found = torch.linalg.eigvalsh(_square(hessian(_loss_of(land), h)))
         closed = [0.0, *[land.transverse_curvature] * (K - 2), land.radial_curvature]
         expected = torch.tensor(sorted(closed), dtype=torch.float64)
-        worst = max(worst, float((found - expected).abs().max()))
+        worst = worst_of(worst, float((found - expected).abs().max()))
     return Check("eigenvalues of the Hessian in the feature", worst, 1e-11)
 
 
@@ -100,7 +100,7 @@ def logits_in_the_plane() -> Check:
             s, theta = torch.tensor([1.6, turn], dtype=torch.float64)
             own, other, rest = plane_logits(s, theta, K)
             expected = torch.stack([own, other, *[rest] * (K - 2)])
-            worst = max(worst, float((1.6 * vertices @ feature - expected).abs().max()))
+            worst = worst_of(worst, float((1.6 * vertices @ feature - expected).abs().max()))
     return Check("logits in the plane of two vertices", worst, 1e-12)
 
 
@@ -125,7 +125,7 @@ def target_is_a_unit() -> Check:
         W, H, b = _start(K, n, seed=K)
         scaled = _objective(M**0.5 * W, M**0.5 * H, M * b, (lW, lH, lb), alpha, M)
         unit = _objective(W, H, b, (lW / M, lH / M, lb), alpha, 1.0)
-        worst = max(worst, abs(float(scaled / (M**2 * unit)) - 1))
+        worst = worst_of(worst, abs(float(scaled / (M**2 * unit)) - 1))
     return Check("the target as a unit of length, on random networks", worst, 1e-12)
 
 
@@ -138,7 +138,7 @@ def minimizers_by_descent() -> Check:
         gap = float(_objective(W, H, b, (lW, lH, lb), alpha, M)) - best.value
         common = torch.full((K, K), 1 / K, dtype=torch.float64)
         gram = math.sqrt(n * lH / lW) * (best.x * centering(K) + best.y * common)
-        worst = max(worst, abs(gap) * 1e2, float((W @ W.T - gram).abs().max()))
+        worst = worst_of(worst, abs(gap) * 1e2, float((W @ W.T - gram).abs().max()))
     return Check(
         "minimizers for seven choices of (alpha, M) and decays, against descent", worst, 1e-5
     )

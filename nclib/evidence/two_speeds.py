@@ -13,7 +13,7 @@ from ..stats import ClassStats
 from ..theory import discriminants, free_features
 from ..theory.free_features import flow, snr_values, split_gradient, start, statistics
 from ..theory.two_speeds import RenormalizedPath, TwoSpeedPath
-from .check import Check
+from .check import Check, worst_of
 
 __all__ = [
     "blind_directions",
@@ -74,7 +74,7 @@ def velocities_by_differentiation() -> Check:
         means = X.mean(1, keepdim=True)
         up = (means - stats.global_mean) @ inverse @ stats.within @ stats.total.inverse()
         down = (X - means) @ inverse @ stats.between @ stats.total.inverse()
-        worst = max(worst, _relative(down - up, free_features.gradient(X)))
+        worst = worst_of(worst, _relative(down - up, free_features.gradient(X)))
     return Check("the velocities of class means and deviations, differentiated", worst, 1e-10)
 
 
@@ -84,7 +84,7 @@ def blind_directions() -> Check:
     for X, stats in _states():
         slope = free_features.gradient(X).flatten(0, 1)
         centered = X.flatten(0, 1) - stats.global_mean
-        worst = max(worst, float((centered.T @ slope).norm() / (centered.norm() * slope.norm())))
+        worst = worst_of(worst, float((centered.T @ slope).norm() / (centered.norm() * slope.norm())))
     return Check("the gradient along linear maps of the features", worst, 1e-12)
 
 
@@ -93,7 +93,7 @@ def budget_rests() -> Check:
     worst = 0.0
     for ratio in RATIOS:
         kept = [discriminants.budget(statistics(x), ratio) for x in _path("stretched", ratio)]
-        worst = max(worst, *(_relative(later, kept[0]) for later in kept))
+        worst = worst_of(worst, *(_relative(later, kept[0]) for later in kept))
     return Check("the budget along flows that do not commute", worst, 1e-8)
 
 
@@ -104,7 +104,7 @@ def commuting_once() -> Check:
         for x in _path("white", ratio):
             stats = statistics(x)
             product = stats.within @ stats.between
-            worst = max(worst, float((product - product.T).norm() / product.norm()))
+            worst = worst_of(worst, float((product - product.T).norm() / product.norm()))
     return Check("the commutator along flows that start commuting", worst, 1e-8)
 
 
@@ -117,7 +117,7 @@ def kernel_by_differentiation() -> Check:
         for ratio in RATIOS:
             split = means + ratio * (slopes - means)
             gram = torch.einsum("icnd,jcnd->ij", slopes, split)
-            worst = max(worst, _relative(gram, discriminants.kernel(stats, ratio).diag()))
+            worst = worst_of(worst, _relative(gram, discriminants.kernel(stats, ratio).diag()))
     return Check("the kernel of the SNR values, differentiated, is this diagonal", worst, 1e-9)
 
 
@@ -139,7 +139,7 @@ def speeds_along_flow() -> Check:
         for x in _path("stretched", ratio):
             step = h * split_gradient(x, ratio)
             moved = (snr_values(x - step) - snr_values(x + step)) / (2 * h)
-            worst = max(worst, _relative(moved, discriminants.speed(statistics(x), ratio)))
+            worst = worst_of(worst, _relative(moved, discriminants.speed(statistics(x), ratio)))
     return Check("the speed of every SNR value at any state", worst, 1e-5)
 
 
@@ -155,7 +155,7 @@ def commuting_flows() -> Check:
             times = torch.tensor(TIMES, dtype=torch.float64)
             # From a white total the largest mode may be overtaken: compare sorted values.
             found = path.at(times).sort(descending=True).values
-            worst = max(worst, _relative(found, snr_values(states)))
+            worst = worst_of(worst, _relative(found, snr_values(states)))
     return Check("the law of each mode against commuting flows", worst, 1e-8)
 
 
@@ -177,7 +177,7 @@ def time_and_back() -> Check:
             values = path.at(times)
             there = torch.isfinite(values)
             back = path.time_to(torch.where(there, values, 1.0))
-            worst = max(
+            worst = worst_of(
                 worst, _relative((back / times[:, None])[there], torch.ones(int(there.sum())))
             )
     return Check("times, from SNR values solved for them", worst, 1e-9)
@@ -189,8 +189,8 @@ def final_shares() -> Check:
     for ratio in RATIOS[1:]:
         path = TwoSpeedPath(C, N, torch.tensor([1e-3, 1e-4]).double(), ratio, ones)
         late = path.log_at(1e3 * N * C**2 / ratio**2)
-        worst = max(worst, abs(float(late[1] - late[0] - path.final_shares[1].log())))
-        worst = max(worst, abs(float(path.final_shares[1]) - 10 ** -(ratio**2)))
+        worst = worst_of(worst, abs(float(late[1] - late[0] - path.final_shares[1].log())))
+        worst = worst_of(worst, abs(float(path.final_shares[1]) - 10 ** -(ratio**2)))
     return Check(
         "the ratio in the limit; small starts to the power of the ratio squared", worst, 1e-6
     )
@@ -208,7 +208,7 @@ def snr_without_trace() -> Check:
     """With d > C-1 and no commuting, SNR values diverge while tr(Sigma_W Sigma_B^+)/C stays."""
     stats = statistics(_path("stretched", 1.0, 4, LATE)[-1])
     trace = float((stats.within @ torch.linalg.pinv(stats.between, rtol=1e-9)).trace() / C)
-    shortfall = max(0.01 - trace, 1e3 - float(snr(stats).omega.min()))
+    shortfall = worst_of(0.01 - trace, 1e3 - float(snr(stats).omega.min()))
     return Check("trace NC1 above 0.01 where all SNR values are above 1000", shortfall, 0.0)
 
 
@@ -225,5 +225,5 @@ def renormalized_steps() -> Check:
             ends.append(snr_values(x))
         limit = 2 * ends[1] - ends[0]  # the error of first order in the step cancels
         path = RenormalizedPath(C, N, snr_values(first), ratio)
-        worst = max(worst, _relative(limit, path.at(last)))
+        worst = worst_of(worst, _relative(limit, path.at(last)))
     return Check("two-speed steps with whitening, extrapolated to small steps", worst, 1e-4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..evidence import ours, two_speeds
+from ..evidence import ours, renormalizations, two_speeds
 from ..proofs import decomposition
 from ..proofs import two_speeds as proofs
 from ..proofs import two_speeds_kernel as kernel
@@ -201,4 +201,46 @@ _PACKAGE = (
     ),
 )
 
-CLAIMS: tuple[Claim, ...] = (*_FAMILY, *_PACKAGE)
+_FLOWS = (
+    _ours(
+        "price-of-white",
+        r"In a mode of value $\omega$ the projection keeps the share $\frac{C}{C+\omega^2}$ of the "
+        "descent, that of $L_{NC2/3}$ in the loss.",
+        "flow",
+        "numeric",
+        renormalizations.projection_keeps_a_share,
+    ),
+    _ours(
+        "leads",
+        r"At every time $\log(\omega_i/\omega_j)$ lies between $\frac{a_i-a_j}{N(C+\omega_i^2)^2}$ "
+        r"and $\frac{a_i-a_j}{N(C+\omega_j^2)^2}$.",
+        "limits",
+        "numeric",
+        renormalizations.leads_stay_between_bounds,
+    ),
+    _ours(
+        "late-quarter",
+        r"$\omega^2 - 2\sqrt{t/N} \to -2C$: the fourth root of time is approached late.",
+        "limits",
+        "numeric",
+        renormalizations.quarter_power_is_approached,
+    ),
+    _ours(
+        "preconditioning",
+        r"Whitening after every step is, for the SNR values, descent along the gradient times "
+        r"$\Sigma_W$.",
+        "renormalizations",
+        "numeric",
+        renormalizations.preconditioning_is_whitening,
+    ),
+    _ours(
+        "plain-flow",
+        r"Plain gradient flow conserves $\Sigma_T$, and from $\Sigma_T = I$ every ratio of SNR "
+        "values.",
+        "renormalizations",
+        "numeric",
+        renormalizations.total_whitening_freezes_ratios,
+    ),
+)
+
+CLAIMS: tuple[Claim, ...] = (*_FAMILY, *_FLOWS, *_PACKAGE)
