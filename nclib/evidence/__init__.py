@@ -13,7 +13,7 @@ from . import (
     two_speeds,
     zhou,
 )
-from .check import Check, worst_of
+from .check import Check
 
 __all__ = [
     "Check",
@@ -27,6 +27,5 @@ __all__ = [
     "renormalizations",
     "rescaled",
     "two_speeds",
-    "worst_of",
     "zhou",
 ]

@@ -28,7 +28,7 @@ class Check:
     @property
     def holds(self) -> bool:
         """Whether the error stays under its bar; an undefined error does not."""
-        return self.error <= self.bar
+        return bool(self.error <= self.bar)  # NumPy numbers would give a bool of their own
 
 
 def worst_of(*errors: float) -> float:

@@ -120,7 +120,9 @@ def power_laws() -> Check:
     nc1, nc23 = loss_parts(CentralPath(C, N, OMEGA).at(t), C)
     first = float(nc1 * t.sqrt() / ((C - 1) / 4 * N**0.5) - 1)
     second = float(nc23 * t / ((C - 1) * C * N / 8) - 1)
-    return Check("Terms at t = 1e12 against their power laws", worst_of(abs(first), abs(second)), 1e-4)
+    return Check(
+        "Terms at t = 1e12 against their power laws", worst_of(abs(first), abs(second)), 1e-4
+    )
 
 
 def limit_is_collapsed() -> Check:
@@ -136,7 +138,9 @@ def limit_is_collapsed() -> Check:
     spread = float(stats.within.trace() / stats.between.trace())
     nearest = torch.cdist(features.flatten(0, 1), stats.means).argmin(1)
     decided = (features.flatten(0, 1) @ weight.T).argmax(1)
-    error = worst_of(gram_distance(means), largest(duality), spread, float((nearest != decided).sum()))
+    error = worst_of(
+        gram_distance(means), largest(duality), spread, float((nearest != decided).sum())
+    )
     return Check("NC1 to NC4 at t = 1e16, largest distance", error, 1e-6)
 
 

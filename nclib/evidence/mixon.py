@@ -136,7 +136,9 @@ def conserved_under_descent() -> Check:
     for point in _random_points():
         path, slopes = free.descend(point, 0.1, 1), free.gradient(*point)
         before, after = free.imbalance(path.W, path.H)
-        worst = worst_of(worst, _gap((after,), (before + 0.01 * free.imbalance(slopes.W, slopes.H),)))
+        worst = worst_of(
+            worst, _gap((after,), (before + 0.01 * free.imbalance(slopes.W, slopes.H),))
+        )
     return Check("change of W^T W - H H^T in a step of descent", worst, 1e-12)
 
 

@@ -84,7 +84,9 @@ def blind_directions() -> Check:
     for X, stats in _states():
         slope = free_features.gradient(X).flatten(0, 1)
         centered = X.flatten(0, 1) - stats.global_mean
-        worst = worst_of(worst, float((centered.T @ slope).norm() / (centered.norm() * slope.norm())))
+        worst = worst_of(
+            worst, float((centered.T @ slope).norm() / (centered.norm() * slope.norm()))
+        )
     return Check("the gradient along linear maps of the features", worst, 1e-12)
 
 

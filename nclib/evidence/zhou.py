@@ -96,7 +96,9 @@ def _descents() -> tuple[tuple[Minimizer, float, Point], ...]:
 def values_by_descent() -> Check:
     """L-BFGS from random starts ends at the closed value in every regime, never below."""
     gaps = [abs(value - closed.value) for closed, value, _ in _descents()]
-    return Check("value of the minimizer, against 20 descents in ten regimes", worst_of(*gaps), 1e-7)
+    return Check(
+        "value of the minimizer, against 20 descents in ten regimes", worst_of(*gaps), 1e-7
+    )
 
 
 def grams_by_descent() -> Check:
@@ -272,7 +274,9 @@ def traps_of_rescaling() -> Check:
         errors += [float(gradient.abs().max())]
         values = torch.linalg.eigvalsh(curvatures)
         errors += [abs(float(values[0])), 0.0 if values[1] > 1e-3 else math.inf]
-    return Check("spurious local minima of the rescaled loss with d = K - 1", worst_of(*errors), 1e-6)
+    return Check(
+        "spurious local minima of the rescaled loss with d = K - 1", worst_of(*errors), 1e-6
+    )
 
 
 def _derivatives(problem: Problem, flat: Tensor, d: int) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ that they exist.
 
 from __future__ import annotations
 
-from ..evidence import han, han_flow
+from ..evidence import han, han_flow, mixon
 from ..proofs import central_path, decomposition
 from .claim import Claim
 
@@ -25,7 +25,7 @@ _LOSS = (
         f"{PAPER}, Eq. (1) and (NC1)-(NC4)",
         "collapse",
         "numeric",
-        (han.class_statistics,),
+        (han.class_statistics, mixon.metrics_at_collapse),
     ),
     Claim(
         "han:eq2",
@@ -138,13 +138,14 @@ _PATH = (
     ),
     Claim(
         "han:prop2", r"$c_1\log\omega_j + c_2\omega_j^2 + c_3\omega_j^4 = a_j + t$ along this "
-        "flow, for every SNR value.",
+        "flow, for every SNR value that is not zero.",
         f"{PAPER}, Proposition 2, Eq. (9)", "flow", "symbolic",
         (central_path.gradient, central_path.proposition_2, han_flow.projected_flow,
          han_flow.implicit_law), CONSTANTS,
     ),
     Claim(
-        "han:cor1", r"$\omega_j/(t/c_3)^{1/4} \to 1$ and $\max_j\omega_j/\min_j\omega_j \to 1$.",
+        "han:cor1", r"For the SNR values that are not zero, $\omega_j/(t/c_3)^{1/4} \to 1$ and "
+        r"$\max_j\omega_j/\min_j\omega_j \to 1$.",
         f"{PAPER}, Corollary 1", "limits", "symbolic",
         (central_path.corollary_1, han_flow.growth_and_ratio),
     ),
@@ -162,7 +163,7 @@ _PATH = (
     ),
     Claim(
         "han:thm3", "Neural collapse emerges along continually renormalized gradient flow from "
-        "features of zero global mean.",
+        "features of zero global mean, whose class means span $C-1$ dimensions.",
         f"{PAPER}, Theorem 3", "limits", "symbolic",
         (central_path.proposition_2, central_path.corollary_1, central_path.corollary_2,
          han_flow.limit_is_collapsed),

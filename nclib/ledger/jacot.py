@@ -20,7 +20,8 @@ _THEOREM_3_1 = (
     Claim(
         "jacot:def-nc", r"NC1 is $\operatorname{tr}\Sigma_W/\operatorname{tr}\Sigma_B$, NC2 the "
         "condition number of the uncentered class means, NC3 the mean cosine of features and "
-        "their rows of the last layer; at exact balance they are 0, that of $W_L$, and near 1.",
+        "their rows of the last layer; at exact balance and fit they are 0, $\\kappa(W_L)$, and at "
+        r"least $2\kappa/(1+\kappa^2)$.",
         f"{PAPER}, definitions", "wide", "symbolic",
         (deep_head.collapse_at_balance, jacot.balanced_heads_collapse),
     ),
@@ -31,7 +32,7 @@ _THEOREM_3_1 = (
     ),
     Claim(
         "jacot:thm3.1-eq3", r"With a bounded $\kappa$ of the product, $\kappa(W_L)$ tends to 1 as "
-        "the linear layers get more.",
+        "the balanced linear layers get more.",
         f"{PAPER}, Theorem 3.1, Eq. (3)", "wide", "symbolic",
         (deep_head.powers, jacot.condition_bound_holds), CONSTANTS,
     ),

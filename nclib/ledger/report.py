@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from ..evidence import Check
@@ -127,4 +128,5 @@ def _plain(verdict: Verdict) -> dict[str, Any]:
 def _plain_evidence(found: Proof | Check) -> dict[str, Any]:
     if isinstance(found, Proof):
         return {"proof": found.name, "steps": len(found.steps), "holds": found.holds}
-    return {"says": found.says, "error": found.error, "bar": found.bar, "holds": found.holds}
+    error = float(found.error) if isfinite(found.error) else None  # JSON has no word for NaN
+    return {"says": found.says, "error": error, "bar": found.bar, "holds": found.holds}

@@ -54,7 +54,12 @@ PAPER: tuple[Claim, ...] = (
         f"{ZHOU}, Theorem 3.1, NC2",
         "landscape",
         "symbolic",
-        (symbolic.lemma_b3, symbolic.lemma_b4, numeric.best_bias_by_search),
+        (
+            symbolic.lemma_b3,
+            symbolic.lemma_b4,
+            numeric.best_bias_by_search,
+            numeric.grams_by_descent,
+        ),
     ),
     Claim(
         "zhou:thm3.1-bias",

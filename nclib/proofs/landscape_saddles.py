@@ -95,7 +95,7 @@ def _balanced() -> tuple[Step, ...]:
 def square_weight() -> Proof:
     """For d = K no saddle escapes: an invertible weight is optimal at once.
 
-    Source: d > K is Zhou et al. 2022, Theorem 3.3; d = K was settled by Gu & Shen 2024; this
+    Source: d > K is Zhou et al. 2022, Theorem 3.3; d = K was announced by Gu & Shen 2024; this
     short proof is our derivation.   Chapter: landscape.
 
     >>> square_weight().holds

@@ -46,9 +46,8 @@ def loss_parts(omega: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
     [2.0, 1.0]
     """
     _require_modes(omega, num_classes)
-    square = omega.square()
-    shares = 1 / (num_classes + square).square() / 2
-    return (square * shares).sum(-1), (num_classes * shares).sum(-1)
+    fractions = 1 / (num_classes + omega.square())  # its square times omega^2 could be 0 times inf
+    return (omega * fractions).square().sum(-1) / 2, num_classes * fractions.square().sum(-1) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +106,9 @@ class CentralPath:
         C, N = self.num_classes, self.per_class
         return float(C * C * N), float(C * N), N / 4
 
-    def rate(self, omega: Tensor) -> Tensor:
+    def rate(self, omega: Tensor | float) -> Tensor:
         """d omega / dt at values omega, entry by entry."""
+        omega = torch.as_tensor(omega, dtype=torch.float64)
         return omega / (self.per_class * (self.num_classes + omega.square()).square())
 
     def at(self, times: Tensor | float) -> Tensor:
@@ -143,6 +143,8 @@ class CentralPath:
         omega = torch.as_tensor(omega, dtype=torch.float64)
         if not bool((omega > 0).all()):
             raise ValueError("omega: expected values > 0")
+        if omega.ndim:
+            _require_modes(omega, self.num_classes)
         linear, square, quartic = self._terms(self.omega)
         ratio = omega / self.omega
         grown = (ratio - 1) * (ratio + 1)

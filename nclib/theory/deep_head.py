@@ -89,6 +89,13 @@ class DeepHead:
         narrow = min(weight.shape[-1] for weight in self.weights)
         if narrow < self.num_classes:
             raise ValueError(f"weights: expected widths >= C = {self.num_classes}, got {narrow}")
+        found = torch.bincount(self.labels, minlength=self.num_classes)
+        wrong = len(self.labels) != self.inputs.shape[-2] or len(found) > self.num_classes
+        if wrong or bool((found == 0).any()):
+            raise ValueError(
+                f"labels: expected {self.inputs.shape[-2]} of them, of all {self.num_classes} "
+                f"classes, got counts {found.tolist()}"
+            )
         object.__setattr__(self, "inputs", self.inputs.double())
         object.__setattr__(self, "weights", tuple(weight.double() for weight in self.weights))
 

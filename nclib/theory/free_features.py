@@ -182,7 +182,13 @@ def flow(
     """
     from scipy.integrate import solve_ivp
 
-    moments = torch.as_tensor(times, dtype=torch.float64).numpy()
+    instants = torch.as_tensor(times, dtype=torch.float64)
+    ordered = instants.ndim == 1 and len(instants) > 0 and bool((instants.diff() > 0).all())
+    if not (ordered and float(instants[0]) >= 0 and bool(instants.isfinite().all())):
+        raise ValueError(
+            f"times: expected (T,), finite, increasing and >= 0, got {instants.tolist()}"
+        )
+    moments = instants.numpy()
     origin, shape = features.double(), features.shape
 
     def velocity(_: float, flat: object) -> object:

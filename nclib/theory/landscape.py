@@ -58,6 +58,7 @@ class Problem:
 
     def slope(self, logits: Tensor) -> Tensor:
         """Gradient of the data term in the logits (K, n, K), of the same shape."""
+        self._require_logits(logits)
         own = _own(logits)
         return (logits + own * ((self.alpha - 1) * logits - self.alpha * self.M)) / (
             self.K * self.n
@@ -65,6 +66,7 @@ class Problem:
 
     def data_term(self, logits: Tensor) -> Tensor:
         """The data term of f at logits (K, n, K), a scalar tensor."""
+        self._require_logits(logits)
         own = _own(logits)
         errors = (1 - own) * logits.square() + own * self.alpha * (logits - self.M).square()
         return errors.sum() / (2 * self.K * self.n)
@@ -95,6 +97,11 @@ class Problem:
         if 0 < self.lambda_b < math.inf:
             bound = bound - dual.sum((0, 1)).square().sum() / (2 * self.lambda_b)
         return float(bound)
+
+    def _require_logits(self, logits: Tensor) -> None:
+        expected = (self.K, self.n, self.K)
+        if logits.shape != expected:
+            raise ValueError(f"logits: expected {expected}, got {tuple(logits.shape)}")
 
     def _require_shapes(self, W: Tensor, H: Tensor, b: Tensor) -> None:
         d = W.shape[-1] if W.ndim else 0

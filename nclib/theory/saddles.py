@@ -54,6 +54,14 @@ def escape(
 
     Source: Zhou et al. 2022, proof of Theorem 3.2.   Chapter: landscape.
     """
+    for name, value in (("lambda_W", lambda_W), ("lambda_H", lambda_H), ("alpha", alpha)):
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name}: expected a finite number > 0, got {value}")
+    if H.ndim != 3 or (len(H), H.shape[2]) != W.shape or slope.shape != (*H.shape[:2], len(W)):
+        raise ValueError(
+            f"H, slope: expected (K, n, d) and (K, n, K) to match W of {tuple(W.shape)}, "
+            f"got {tuple(H.shape)} and {tuple(slope.shape)}"
+        )
     unused = _unused_direction(W, H.flatten(0, 1))
     left, values, right = torch.linalg.svd(slope.flatten(0, 1), full_matrices=False)
     u, v, sigma = right[0], left[:, 0].view(slope.shape[:2]), float(values[0])

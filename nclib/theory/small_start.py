@@ -40,7 +40,7 @@ def linear_phase(W: Tensor, H: Tensor, t: float) -> tuple[Tensor, Tensor, Tensor
     Source: Mixon, Parshall & Pi 2022, Theorem 2; the closed form is our derivation.
     Chapter: unconstrained.
     """
-    C, N = len(W), H.shape[1] // len(W)
+    C, N = _sizes(W, H)
     labels = _labels(C, N)
     G = labels @ H.T / math.sqrt(N)
     P, root = centering(C), math.sqrt(N)
@@ -57,7 +57,7 @@ def growing_part(W: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
 
     Source: Mixon, Parshall & Pi 2022, Theorem 2.   Chapter: unconstrained.
     """
-    C, N = len(W), H.shape[1] // len(W)
+    C, N = _sizes(W, H)
     labels = _labels(C, N)
     V = centering(C) @ (W + labels @ H.T / math.sqrt(N)) / 2
     return V, V.T @ labels / math.sqrt(N)
@@ -104,6 +104,8 @@ def collapse_spectrum(C: int, N: int, p: int) -> Spectrum:
     >>> collapse_spectrum(3, 4, 5)
     ((0.0, 51), (2.0, 2), (2.0, 18), (4.0, 4), (12.0, 1), (14.0, 2))
     """
+    if p < C - 1:
+        raise ValueError(f"p: expected at least C-1 = {C - 1}, got {p}")
     root, total = math.sqrt(N), float(C * N)
     moved = (
         (root, (C - 1) * (C * N - C)),  # centered over classes, within classes
@@ -151,10 +153,12 @@ def forecast(W: Tensor, H: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     for descent a relative O(step) of what stays. P (W + G) must have rank C-1.
     Source: our derivation.   Chapter: unconstrained.
     """
-    C, N = len(W), H.shape[1] // len(W)
+    C, N = _sizes(W, H)
     labels, root, kappa = _labels(C, N), math.sqrt(N), 1 / (C * math.sqrt(N))
     G = labels @ H.T / root
-    U, _, rows = torch.linalg.svd(centering(C) @ (W + G), full_matrices=False)
+    U, sizes, rows = torch.linalg.svd(centering(C) @ (W + G), full_matrices=False)
+    if len(sizes) < C - 1 or not bool(sizes[C - 2] > 1e-12 * sizes[0]):
+        raise ValueError(f"W, H: expected P (W + G) of rank C-1 = {C - 1}, got {sizes.tolist()}")
     U, rows = U[:, : C - 1], rows[: C - 1]
     free = torch.eye(W.shape[1]).double() - rows.T @ rows
     q, v = W.sum(0), H.sum(1)
@@ -167,6 +171,15 @@ def forecast(W: Tensor, H: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     spread = free @ (H - G.T @ labels / root)
     H_end = collapsed.T @ labels / root + v[:, None] / (C * N) + spread
     return collapsed + free @ q / C, H_end, 1 / C - collapsed @ v / (C * N)
+
+
+def _sizes(W: Tensor, H: Tensor) -> tuple[int, int]:
+    """C and N of one pair (C, p) and (p, CN)."""
+    if W.ndim != 2 or H.ndim != 2 or len(H) != W.shape[1] or H.shape[1] % len(W):
+        raise ValueError(
+            f"H: expected (p, CN) to match W (C, p) of {tuple(W.shape)}, got {tuple(H.shape)}"
+        )
+    return len(W), H.shape[1] // len(W)
 
 
 def _labels(C: int, N: int) -> Tensor:

@@ -24,6 +24,7 @@ __all__ = [
     "least_exponent",
 ]
 
+LARGEST = 1e70
 TERMS = 18  # of a power series at |z| < 0.1
 
 
@@ -38,8 +39,8 @@ def exponent(omega: Tensor, num_classes: int, ratio: float) -> Tensor:
     [1.0, 1.0]
     """
     _require_ratio(ratio)
-    v = torch.as_tensor(omega, dtype=torch.float64).square() / num_classes
-    return 1 + 4 * ratio * v / (1 + ratio * v) - 4 * v / (1 + v)
+    inverse = num_classes / torch.as_tensor(omega, dtype=torch.float64).square()
+    return 1 + (4 * ratio / (ratio + inverse) if ratio else 0.0) - 4 / (1 + inverse)
 
 
 def least_exponent(ratio: float) -> float:
@@ -70,6 +71,13 @@ class _Modes:
     def __post_init__(self) -> None:
         _require_ratio(self.ratio)
         object.__setattr__(self, "omega", self._values("omega", self.omega))
+        if not bool(
+            ((self.omega == 0) | (self.omega >= 1 / LARGEST) & (self.omega <= LARGEST)).all()
+        ):
+            raise ValueError(
+                f"omega: expected 0 or values from {1 / LARGEST:g} to {LARGEST:g}, whose fourth "
+                f"powers fit into float64, got {self.omega.tolist()}"
+            )
         if self.num_classes < 2 or self.per_class < 1:
             raise ValueError(
                 f"num_classes, per_class: expected at least 2 and 1, "
@@ -108,6 +116,10 @@ class _Modes:
         omega = torch.as_tensor(omega, dtype=torch.float64)
         if not bool((torch.isfinite(omega) & (omega > 0)).all()):
             raise ValueError("omega: expected finite values > 0")
+        if omega.ndim and omega.shape[-1] != self.num_classes - 1:
+            raise ValueError(
+                f"omega: expected (..., {self.num_classes - 1}), got {tuple(omega.shape)}"
+            )
         start = torch.where(self.omega > 0, self.omega, 1.0)
         times = self._unit * self._elapsed((omega / start).log(), start.square() / self.num_classes)
         return torch.where(self.omega > 0, times, torch.inf)

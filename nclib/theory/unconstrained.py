@@ -142,7 +142,7 @@ def descend(point: Point, step: float, steps: int, record: int = 1) -> Point:
     >>> path.W.shape, bool(errors(*path).snc1[-1] < 1e-4)
     (torch.Size([31, 3, 15]), True)
     """
-    if steps % record:
+    if steps < 0 or record < 1 or steps % record:
         raise ValueError(f"record: expected a divisor of steps = {steps}, got {record}")
     kept = [point]
     for k in range(1, steps + 1):
@@ -160,6 +160,13 @@ def flow(point: Point, times: Tensor, *, rtol: float = 1e-10) -> Point:
     Source: Mixon, Parshall & Pi 2022, Theorem 3.   Chapter: unconstrained.
     """
     from scipy.integrate import solve_ivp
+
+    moments = torch.as_tensor(times, dtype=torch.float64)
+    ordered = moments.ndim == 1 and len(moments) > 0 and bool((moments.diff() > 0).all())
+    if not (ordered and float(moments[0]) >= 0 and bool(moments.isfinite().all())):
+        raise ValueError(
+            f"times: expected (T,), finite, increasing and >= 0, got {moments.tolist()}"
+        )
 
     def velocity(_: float, flat: object) -> object:
         return -_flat(gradient(*_shaped(torch.as_tensor(flat), point))).numpy()
