@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 console = Console()
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+VERDICT_COLORS = {"holds": "green", "partly": "cyan", "fails": "red", "open": "yellow"}
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where runs are kept.")]
 Name = Annotated[str, typer.Argument(help="dataset-network-loss, such as digits-convnet-mse.")]
@@ -159,7 +160,7 @@ def _verdicts(report: Report) -> Table:
     """A line per claim: what it says, and the evidence or what is open."""
     table = Table(Column("", no_wrap=True), Column("claim", no_wrap=True), "statement", "evidence")
     for verdict in report:
-        color = {"holds": "green", "fails": "red", "open": "yellow"}[verdict.status]
+        color = VERDICT_COLORS[verdict.status]
         table.add_row(
             f"[{color}]{verdict.status}[/]", verdict.claim.id, escape(verdict.claim.statement),
             escape("\n".join(verdict.words)),

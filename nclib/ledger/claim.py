@@ -21,8 +21,8 @@ class Claim:
     ``id`` is paper and number, as han:thm1; ``evidence`` are functions without arguments, each
     giving a Proof or a Check; ``kind`` is that of the strongest evidence: symbolic (SymPy),
     numeric (random instances against a naive twin), measured (trained networks). A claim without
-    evidence is open, and ``open`` says what is missing; a claim may have evidence for a part and
-    still leave something open. ``ours`` marks what we derived ourselves.
+    evidence is open, and ``open`` says what is missing; a claim with evidence for a part only
+    says there what is left. ``ours`` marks what we derived ourselves.
 
     Chapter: ledger.
     """
@@ -50,9 +50,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim after its check: holds, fails or open, with what was seen.
+    """A claim after its check: what was seen, and what became of the claim.
 
-    ``error`` is the text of an exception that ended the check, else empty.   Chapter: ledger.
+    ``status`` is "holds"; "partly" where all evidence holds and the claim leaves something open;
+    "fails" where a piece of evidence does; "open" without evidence. ``error`` is the text of an
+    exception that ended the check, else empty.   Chapter: ledger.
     """
 
     claim: Claim
@@ -62,8 +64,12 @@ class Verdict:
     status: str = field(init=False)
 
     def __post_init__(self) -> None:
-        held = not self.error and all(found.holds for found in self.seen)
-        status = "fails" if not held else "holds" if self.seen else "open"
+        if self.error or not all(found.holds for found in self.seen):
+            status = "fails"
+        elif not self.seen:
+            status = "open"
+        else:
+            status = "partly" if self.claim.open else "holds"
         object.__setattr__(self, "status", status)
 
     @property

@@ -24,7 +24,7 @@ PAPERS = {
 }
 """The first part of a claim's id, and what it stands for."""
 
-MARKS = {"holds": "✓", "fails": "✗", "open": "○"}
+MARKS = {"holds": "✓", "partly": "◐", "fails": "✗", "open": "○"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many claims hold, fail and are open."""
+        """How many claims hold, hold partly, fail and are open."""
         found = Counter(verdict.status for verdict in self.verdicts)
         return {status: found[status] for status in MARKS}
 
@@ -72,10 +72,7 @@ class Report:
     @property
     def tiles(self) -> dict[str, list[str]]:
         """For each paper, the kind of evidence of each claim, or open, or fails."""
-        return {
-            name: [v.claim.kind if v.status == "holds" else v.status for v in self.of(paper)]
-            for paper, name in PAPERS.items()
-        }
+        return {name: [_tile(v) for v in self.of(paper)] for paper, name in PAPERS.items()}
 
     def to_json(self) -> str:
         """The verdicts as JSON: a list with one object per claim."""
@@ -97,6 +94,10 @@ def require_paper(paper: str) -> None:
     """Raise a ValueError unless ids can start with it."""
     if paper not in PAPERS:
         raise ValueError(f"paper: expected one of {sorted(PAPERS)}, got {paper!r}")
+
+
+def _tile(verdict: Verdict) -> str:
+    return verdict.status if verdict.status in ("open", "fails") else verdict.claim.kind
 
 
 def _item(verdict: Verdict) -> str:

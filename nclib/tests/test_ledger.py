@@ -38,6 +38,12 @@ def test_statuses() -> None:
     assert [status(c) for c in claims] == ["holds", "fails", "fails", "fails", "open"]
 
 
+def test_a_part_is_not_the_whole() -> None:
+    """A claim that leaves something open holds partly, and fails all the same."""
+    assert status(replace(TRUE, open="the other half")) == "partly"
+    assert status(replace(FALSE, open="the other half")) == "fails"
+
+
 def test_one_failing_piece_of_evidence_is_enough() -> None:
     """A claim holds only if all of its evidence does."""
     assert status(replace(TRUE, evidence=TRUE.evidence + FALSE.evidence)) == "fails"
@@ -46,7 +52,7 @@ def test_one_failing_piece_of_evidence_is_enough() -> None:
 def test_a_crash_is_told_and_stops_nothing() -> None:
     """The claims after a crash are checked, and the crash stands in words."""
     report = Report.on(SAMPLE, progress=False)
-    assert report.counts == {"holds": 1, "fails": 2, "open": 1}
+    assert report.counts == {"holds": 1, "partly": 0, "fails": 2, "open": 1}
     assert "ZeroDivisionError" in " ".join(report.verdicts[2].words)
 
 
@@ -89,7 +95,7 @@ def test_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[0]["evidence"][0]["bar"] == EXACT
     done = CliRunner().invoke(app, ["check", "han", "ours"])
     assert done.exit_code == 0
-    assert "2 claims: 1 holds, 0 fails, 1 open" in done.stdout
+    assert "2 claims: 1 holds, 0 partly, 0 fails, 1 open" in done.stdout
 
 
 def test_ids_are_addresses() -> None:
