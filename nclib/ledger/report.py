@@ -82,9 +82,9 @@ class Report:
         return "\n".join(_item(verdict) for verdict in self.verdicts)
 
 
-def claims_of(claims: Iterable[Claim], papers: Iterable[str]) -> tuple[Claim, ...]:
-    """The claims of some papers, in the order of the ledger.   Chapter: ledger."""
-    papers = tuple(papers)
+def claims_of(claims: Iterable[Claim], papers: str | Iterable[str]) -> tuple[Claim, ...]:
+    """The claims of one or some papers, in the order of the ledger.   Chapter: ledger."""
+    papers = (papers,) if isinstance(papers, str) else tuple(papers)
     for paper in papers:
         require_paper(paper)
     return tuple(claim for claim in claims if claim.paper in papers)

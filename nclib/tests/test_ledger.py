@@ -78,7 +78,7 @@ def test_papers_are_chosen_by_name() -> None:
     """A wrong name is refused with the list of right ones."""
     report = Report.on(SAMPLE, progress=False)
     assert [v.claim.id for v in report.of("mixon")] == ["mixon:false"]
-    assert claims_of(SAMPLE, ["han"]) == (TRUE,)
+    assert claims_of(SAMPLE, ["han"]) == claims_of(SAMPLE, "han") == (TRUE,)
     with pytest.raises(ValueError, match="paper: expected one of .*, got 'hann'"):
         claims_of(SAMPLE, ["hann"])
 

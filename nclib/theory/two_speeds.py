@@ -10,6 +10,7 @@ samples, and our derivation.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -56,7 +57,7 @@ def least_exponent(ratio: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Modes:
+class _Modes(ABC):
     """SNR values that move each by itself: what both families of paths share.
 
     With v = omega^2 / C and s = log(omega / omega(0)), time is N C^2 b times an increasing convex
@@ -135,16 +136,17 @@ class _Modes:
         """N C^2 b."""
         return self.per_class * self.num_classes**2
 
+    @abstractmethod
     def _elapsed(self, s: Tensor, v0: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The time until log(omega / omega(0)) is s, in units of ``_unit``."""
 
+    @abstractmethod
     def _slope(self, inverse: Tensor) -> Tensor:
         """The derivative of ``_elapsed`` in s, at inverse = 1/v."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _bound(self, scaled: Tensor, v0: Tensor) -> Tensor:
         """An s at which ``_elapsed`` is at least ``scaled``, not far to the right of the root."""
-        raise NotImplementedError
 
     def _values(self, name: str, values: Tensor, least: float = 0.0) -> Tensor:
         values = torch.as_tensor(values, dtype=torch.float64)
