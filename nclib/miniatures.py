@@ -170,7 +170,8 @@ def train(
     if 0 in measured:
         yield descent.look(test)
     name = f"{miniature.optimizer}, {miniature.loss}"
-    for _ in tqdm(range(max(measured)), desc=name, unit="step", disable=not progress):
+    steps = range(max(measured))
+    for _ in tqdm(steps, desc=name, unit="step") if progress else steps:
         descent.advance()
         if descent.step in measured:
             yield descent.look(test)

@@ -160,8 +160,8 @@ def train(
     weights = net.start(inputs.shape[1], images.num_classes, seeds)
     due = set(descent.measured)
     name = f"{images.name}, {net.linear} linear"
-    steps, hidden = range(descent.steps + 1), not progress
-    for step in tqdm(steps, desc=name, unit="step", leave=False, disable=hidden):
+    steps = range(descent.steps + 1)
+    for step in tqdm(steps, desc=name, unit="step", leave=False) if progress else steps:
         gradients, loss = _gradients(net, weights, inputs, targets)
         if step in due:
             if not math.isfinite(loss):

@@ -42,10 +42,8 @@ class Report:
         from tqdm import tqdm
 
         claims = tuple(claims)
-        bar = tqdm(
-            check(claims), total=len(claims), unit="claim", disable=None if progress else True
-        )
-        return cls(tuple(bar))
+        found = check(claims)
+        return cls(tuple(tqdm(found, total=len(claims), unit="claim") if progress else found))
 
     def __len__(self) -> int:
         return len(self.verdicts)
