@@ -185,6 +185,25 @@ def test_the_nc1_bound_by_hand() -> None:
     assert found == pytest.approx(wanted, rel=TIGHT)
 
 
+def test_the_other_bounds_by_hand() -> None:
+    """NC2, NC3 and the least norm, each from numbers found one by one."""
+    head = a_head(16, [6, 5, 7], 0.0001)
+    inside, outside = (float(x) for x in heads.spread_bound(head))
+    reach = math.sqrt(inside**2 + outside**2)
+    values = [math.sqrt(x) for x in torch.linalg.eigvalsh(head.weights[-1] @ head.weights[-1].T)]
+    least, largest = values[0], values[-1]
+    near = reach / math.sqrt(2)  # two samples in the smallest class of LABELS
+    assert largest * near < 1
+    wanted = (largest / least) * (1 + least * near) / (1 - largest * near)
+    assert float(heads.nc2_bound(head)) == pytest.approx(wanted, rel=TIGHT)
+    cosine = 2 * largest * least / (largest**2 + least**2)
+    wanted = cosine - 2 * largest * reach / math.sqrt(9)
+    assert float(heads.nc3_bound(head)) == pytest.approx(wanted, rel=TIGHT)
+    size, count, cost = (torch.tensor(x, dtype=torch.float64) for x in (5.0, 4.0, 3.0))
+    found = heads.minimum_norm_bound(size, count, cost, num_classes=2, nonlinear=3)
+    assert float(found) == pytest.approx(2.5**2 * math.exp((3 - 6) / 2) * 2**3, rel=TIGHT)
+
+
 def test_square_layers_need_no_balance() -> None:
     """Where the last hidden layer is as wide as there are classes, imbalance costs nothing."""
     head = a_head(13, [6, 3], 0.05)
