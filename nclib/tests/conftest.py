@@ -23,8 +23,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests start
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Share all of the package's tests among workers, unless the command says how."""
     whole = [Path(argument).resolve() for argument in config.args] == [PACKAGE]
-    worker = hasattr(config, "workerinput")  # a worker with workers of its own would never end
-    if whole and not worker and getattr(config.option, "numprocesses", 0) is None:
+    # A worker with workers of its own would never end, and a debugger needs this very process.
+    alone = hasattr(config, "workerinput") or config.option.usepdb
+    if whole and not alone and getattr(config.option, "numprocesses", 0) is None:
         config.option.numprocesses = WORKERS
 
 

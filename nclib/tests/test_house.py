@@ -74,17 +74,18 @@ def upward(module: str, source: str, depth: int = 1) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "given, arguments, asked, workers",
+    "given, arguments, asked, debugger, workers",
     [
-        ({}, ["."], None, 2),
-        ({}, ["."], 0, 0),
-        ({}, ["tests/test_house.py"], None, None),
-        ({"workerinput": {}}, ["."], None, None),
+        ({}, ["."], None, False, 2),
+        ({}, ["."], None, True, None),
+        ({}, ["."], 0, False, 0),
+        ({}, ["tests/test_house.py"], None, False, None),
+        ({"workerinput": {}}, ["."], None, False, None),
     ],
 )
-def test_workers_have_no_workers(given, arguments, asked, workers):
+def test_workers_have_no_workers(given, arguments, asked, debugger, workers):
     """All tests are shared by two workers, unless asked otherwise; a worker starts none."""
-    option = SimpleNamespace(numprocesses=asked)
+    option = SimpleNamespace(numprocesses=asked, usepdb=debugger)
     paths = [PACKAGE / name for name in arguments]
     config: Any = SimpleNamespace(args=paths, option=option, **given)
     pytest_cmdline_main(config)
