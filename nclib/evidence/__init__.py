@@ -12,6 +12,7 @@ from . import (
     rescaled,
     two_speeds,
     zhou,
+    zhou_measures,
 )
 from .check import Check
 
@@ -28,4 +29,5 @@ __all__ = [
     "rescaled",
     "two_speeds",
     "zhou",
+    "zhou_measures",
 ]

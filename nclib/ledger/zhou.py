@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..evidence import zhou as numeric
+from ..evidence import zhou_measures as measures
 from ..proofs import landscape as symbolic
 from .claim import Claim
 
@@ -115,6 +116,24 @@ PAPER: tuple[Claim, ...] = (
         "landscape",
         "symbolic",
         (symbolic.lemma_b4, numeric.best_bias_by_search),
+    ),
+    Claim(
+        "zhou:eq7-8",
+        r"NC2 and NC3 compare $WW^\top$ and $W\bar H$ with $I - \mathbf 1\mathbf 1^\top/K$, with $W$ "
+        "not centered; they vanish at a simplex, and not at the orthogonal frame without a bias.",
+        f"{ZHOU}, Appendix A, Eqs. (7) and (8)",
+        "landscape",
+        "numeric",
+        (measures.simplex_measures, measures.uncentered_in_a_frame),
+    ),
+    Claim(
+        "zhou:extra-measures",
+        "Numerical rank of a class's features, and cosine margin: 1 and $K/(K-1)$ at a simplex.",
+        f"{ZHOU}, Appendix A",
+        "landscape",
+        "numeric",
+        (measures.extra_measures,),
+        open="not measured on networks in this edition",
     ),
     Claim(
         "zhou:fig1",
