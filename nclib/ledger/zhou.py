@@ -119,7 +119,7 @@ PAPER: tuple[Claim, ...] = (
     ),
     Claim(
         "zhou:eq7-8",
-        r"NC2 and NC3 compare $WW^\top$ and $W\bar H$ with $I - \mathbf 1\mathbf 1^\top/K$, with $W$ "
+        r"NC2 and NC3 compare $WW^\top$ and $W\bar H$ with $I - \mathbf 1\mathbf 1^\top/K$, $W$ "
         "not centered; they vanish at a simplex, and not at the orthogonal frame without a bias.",
         f"{ZHOU}, Appendix A, Eqs. (7) and (8)",
         "landscape",
