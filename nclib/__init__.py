@@ -36,17 +36,23 @@ if TYPE_CHECKING:
         explorers,
         figures,
         ledger,
+        machine,
         miniatures,
         models,
+        observations,
         proofs,
+        recipes,
+        robustness,
         theory,
         training,
         wide_networks,
     )
-    from .cells import CELLS, Cell
+    from .cells import CELLS, GRIDS, Cell
     from .data import ImageSet
-    from .experiments import observe, published, run
+    from .experiments import published, run
+    from .machine import Machine
     from .models import split
+    from .observations import observe
     from .training import Recipe, fit
 
 __version__ = "0.2.0"
@@ -56,10 +62,12 @@ _LATER = {
     "ImageSet": "data",
     "CELLS": "cells",
     "Cell": "cells",
-    "observe": "experiments",
+    "observe": "observations",
     "published": "experiments",
     "run": "experiments",
     "split": "models",
+    "Machine": "machine",
+    "GRIDS": "cells",
     "Recipe": "training",
     "fit": "training",
 }
@@ -71,9 +79,13 @@ _MODULES = (
     "explorers",
     "figures",
     "ledger",
+    "machine",
     "miniatures",
     "models",
+    "observations",
     "proofs",
+    "recipes",
+    "robustness",
     "theory",
     "training",
     "wide_networks",
@@ -81,6 +93,7 @@ _MODULES = (
 
 __all__ = [
     "CELLS",
+    "GRIDS",
     "METRICS",
     "NOTATION",
     "Cell",
@@ -89,6 +102,7 @@ __all__ = [
     "Head",
     "ImageSet",
     "LossTerms",
+    "Machine",
     "Metric",
     "Recipe",
     "RecordError",
@@ -106,11 +120,15 @@ __all__ = [
     "fit",
     "least_squares",
     "ledger",
+    "machine",
     "measure",
     "miniatures",
     "models",
+    "observations",
     "observe",
     "proofs",
+    "recipes",
+    "robustness",
     "published",
     "regularized_mse",
     "ridge_from_weight_decay",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from rich.table import Column, Table
 from .cells import CELLS, Cell, recipe_of
 from .experiments import published
 from .experiments import run as run_cell
+from .machine import Machine
 from .metrics import METRICS
 from .records import RecordError, Row, Run, read
 
@@ -42,11 +44,19 @@ def run(
     root: Annotated[Path | None, typer.Option(help="Folder of torchvision's data sets.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch a missing data set.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    epochs: Annotated[int | None, typer.Option(help="Fewer epochs than the recipe's.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Train on so many images, balanced.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Pause after so long.")] = None,
+    robustness: Annotated[str, typer.Option(help="never, ends or always.")] = "never",
 ) -> None:
     """Train and measure a cell; a killed run goes on where it was, a finished one is read back."""
     chosen = Cell.parse(cell)
+    chosen = replace(chosen, epochs=epochs or chosen.epochs, images=limit or chosen.images)
     _require_device(device)
-    rows = list(run_cell(chosen, folder=folder, root=root, download=download, device=device))
+    rows = list(run_cell(
+        chosen, folder=folder, root=root, download=download, machine=Machine(device),
+        max_minutes=max_minutes, robustness=robustness,
+    ))  # fmt: skip
     record, _ = read(folder / f"{chosen.name}.jsonl")
     console.print(
         f"{chosen.name}: {record.status}, {len(rows)} rows in {folder / chosen.name}.jsonl"

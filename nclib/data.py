@@ -75,6 +75,11 @@ class ImageSet:
         return len(self.images)
 
     @property
+    def size(self) -> int:
+        """Side of the images in pixels, with the border that `batch` adds."""
+        return self.images.shape[2] + 2 * self.pad
+
+    @property
     def counts(self) -> Tensor:
         """Images of each class, (C,) int64."""
         return torch.bincount(self.labels, minlength=self.num_classes)
@@ -121,6 +126,16 @@ class ImageSet:
                     f"has of class {c}, got {per_class}"
                 )
         return self.subset(_draw(labels, per_class, self.num_classes, seed).to(self.labels.device))
+
+    def parted(self, per_class: int, held: int, seed: int) -> tuple[ImageSet, ImageSet]:
+        """``balanced(per_class)``, and `held` other images of each class."""
+        self.balanced(per_class + held, seed)  # raises where there are not enough
+        kept, drawn = (
+            _draw(self.labels.cpu(), count, self.num_classes, seed)
+            for count in (per_class, per_class + held)
+        )
+        aside = drawn[~torch.isin(drawn, kept)].to(self.labels.device)
+        return self.balanced(per_class, seed), self.subset(aside)
 
     def to(self, device: torch.device | str) -> ImageSet:
         """The same set on another device."""

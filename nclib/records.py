@@ -46,8 +46,8 @@ class Run:
     """What was run, how it was set up, where, and how it ended.
 
     ``ridge`` maps each reading of weight decay to {"value", "origin"}; ``started`` is the first
-    start, ``seconds`` the wall time of the process that ended the run, and versions, commit and
-    device are that process's.  Chapter: decomposition-measured.
+    start, ``seconds`` the wall time of all processes that ended by themselves, and versions,
+    commit, device and precision are the last one's.  Chapter: decomposition-measured.
     """
 
     id: str
@@ -59,7 +59,7 @@ class Run:
     device: str
     precision: str
     started: str  # UTC, ISO 8601
-    status: str  # "running", "finished" or "diverged"
+    status: str  # "running", "paused", "finished" or "diverged"
     seconds: float = 0.0
 
 
@@ -68,17 +68,25 @@ class Row:
     """One measurement: a network at one epoch on one split.
 
     ``metrics`` by name (see METRICS), ``terms`` by reading of the ridge: {"nc1", "nc23", "perp"}.
-    ``loss`` is the training objective's data term on the split.  Chapter: decomposition-measured.
+    ``loss`` is the training objective's data term on the split. ``omega`` are the C-1 SNR values,
+    largest first, empty where the spread is singular on the means; ``robustness`` is NaN where it
+    was not measured.  Chapter: decomposition-measured.
     """
 
     run: str
     epoch: int
-    split: str  # "train" or "test"
+    split: str  # "train", "test" or "held"
     accuracy: float
     mismatch: float
     loss: float
     metrics: dict[str, float] = field(default_factory=dict)
     terms: dict[str, dict[str, float]] = field(default_factory=dict)
+    omega: list[float] = field(default_factory=list)
+    robustness: float = math.nan
+
+    def __eq__(self, other: object) -> bool:
+        """Equal field by field; numbers that were not measured count as equal."""
+        return isinstance(other, Row) and _encode(asdict(self)) == _encode(asdict(other))
 
 
 PACKAGES = ("neural-collapse-mse", "torch", "torchvision", "numpy")
@@ -93,7 +101,8 @@ def append(path: Path | str, record: Run | Row) -> None:
     """
     path = Path(path)
     kind = next(name for name, cls in KINDS.items() if type(record) is cls)
-    line = json.dumps({"kind": kind} | _encode(asdict(record)), allow_nan=False) + "\n"
+    data = {name: value for name, value in asdict(record).items() if value != []}
+    line = json.dumps({"kind": kind} | _encode(data), allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab", buffering=0) as file:
@@ -216,6 +225,8 @@ def _field(name: str, annotation: str, value: Any) -> Any:
         return value
     if annotation == "str" and isinstance(value, str):
         return value
+    if annotation == "list[float]" and isinstance(value, list):
+        return [float(item) for item in value]
     if annotation.startswith("dict") and isinstance(value, dict):
         return _numbers(value) if annotation.endswith(("float]]", "float]")) else value
     raise ValueError(f"{name}: expected {annotation}, got {value!r:.60}")

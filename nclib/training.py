@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from .data import ImageSet
+from .machine import CPU, Machine
 
 __all__ = ["CheckpointError", "DivergedError", "Recipe", "Training", "fit", "loss_of"]
 
@@ -84,8 +85,10 @@ class Training:
     model: nn.Module
     recipe: Recipe
     seed: int
+    machine: Machine = CPU
     epoch: int = 0
     loss: float = float("nan")  # mean over the last epoch's batches
+    zero_error_epoch: int | None = None  # the first look that saw no training error
     optimizer: torch.optim.SGD = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,6 +136,7 @@ class Training:
         state = self._identity() | {
             "epoch": self.epoch,
             "loss": self.loss,
+            "zero_error_epoch": self.zero_error_epoch,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -155,6 +159,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.loss = state["epoch"], state["loss"]
+        self.zero_error_epoch = state["zero_error_epoch"]
 
     def _identity(self) -> dict[str, Any]:
         return {

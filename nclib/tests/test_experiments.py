@@ -15,9 +15,10 @@ import torch
 from typer.testing import CliRunner
 
 import nclib
-from nclib import METRICS, Cell, cells, experiments
+from nclib import METRICS, Cell, cells, models, observations, recipes
 from nclib.__main__ import app, main
-from nclib.experiments import observe, published, run, summarize
+from nclib.experiments import published, run
+from nclib.observations import observe, splits_of, summarize
 from nclib.records import RecordError, append, read
 from nclib.training import Recipe, Training
 
@@ -118,8 +119,8 @@ def test_a_torn_line_and_a_lost_checkpoint_cost_no_row(finished, tmp_path):
 
 def test_a_diverged_run_is_recorded_and_not_retried(tmp_path, monkeypatch):
     """NaN ends a run with the status diverged; a second call does not train."""
-    wild = replace(cells.RECIPES["synthetic", "convnet"], learning_rate=1e12)
-    monkeypatch.setitem(cells.RECIPES, ("synthetic", "convnet"), wild)
+    wild = replace(recipes.RECIPES["synthetic", "convnet"], learning_rate=1e12)
+    monkeypatch.setitem(recipes.RECIPES, ("synthetic", "convnet"), wild)
     list(run(CELL, folder=tmp_path))
     assert read(tmp_path / f"{CELL.name}.jsonl")[0].status == "diverged"
     monkeypatch.setattr(Training, "advance", lambda *a: pytest.fail("trained again"))
@@ -131,8 +132,8 @@ def test_another_recipes_run_is_refused_and_kept(finished, tmp_path, monkeypatch
     path = tmp_path / f"{CELL.name}.jsonl"
     append(path, read(finished[0] / path.name)[0])
     before = path.read_bytes()
-    other = replace(cells.RECIPES["synthetic", "convnet"], batch_size=16)
-    monkeypatch.setitem(cells.RECIPES, ("synthetic", "convnet"), other)
+    other = replace(recipes.RECIPES["synthetic", "convnet"], batch_size=16)
+    monkeypatch.setitem(recipes.RECIPES, ("synthetic", "convnet"), other)
     with pytest.raises(RecordError, match="'batch_size': 16.*got.*'batch_size': 32"):
         list(run(CELL, folder=tmp_path))
     assert path.read_bytes() == before
@@ -141,7 +142,7 @@ def test_another_recipes_run_is_refused_and_kept(finished, tmp_path, monkeypatch
 def test_cross_entropy_rows_have_metrics_and_no_terms(tmp_path, monkeypatch):
     """A cross-entropy cell is measured the same way; the MSE terms are not its loss."""
     monkeypatch.setitem(
-        cells.RECIPES, ("synthetic", "convnet"), Recipe("mse", 1, 32, 0.05, weight_decay=1e-3)
+        recipes.RECIPES, ("synthetic", "convnet"), Recipe("mse", 1, 32, 0.05, weight_decay=1e-3)
     )
     rows = list(run(Cell("synthetic", "convnet", "ce"), folder=tmp_path))
     assert len(rows) == 2 and rows[0].terms == {} and set(rows[0].metrics) == set(METRICS)
@@ -149,11 +150,12 @@ def test_cross_entropy_rows_have_metrics_and_no_terms(tmp_path, monkeypatch):
 
 def test_measured_in_eval_mode():
     """Features do not depend on the batch they are measured in, and the model is left unharmed."""
-    images = experiments._images(CELL, "train", None, False)
-    model = experiments.build("convnet", num_classes=10, channels=1, seed=0)
+    images = splits_of(CELL)["train"]
+    model = models.build("convnet", num_classes=10, channels=1, size=8, seed=0)
+    training = Training(model, cells.recipe_of(CELL), seed=0)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    whole, *_ = experiments._features(model, images)
-    part, *_ = experiments._features(model, images.subset(torch.arange(7)))
+    whole, *_ = observations._features(training, images)
+    part, *_ = observations._features(training, images.subset(torch.arange(7)))
     assert torch.allclose(part, whole[:7], rtol=SINGLE, atol=SINGLE)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 

@@ -20,18 +20,20 @@ from .conftest import pytest_cmdline_main
 
 PACKAGE = Path(nclib.__file__).parent
 FLOORS = {
-    "simplex": 0, "records": 0, "files": 0, "notation": 0, "palette": 0, "root": 0,
+    "simplex": 0, "records": 0, "files": 0, "reported": 0, "notation": 0, "palette": 0, "root": 0,
     "stats": 1, "data": 1,
     "head": 2,
-    "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3, "snr": 3,
-    "proofs": 4, "training": 4, "series": 4, "theory": 4,
-    "cells": 5, "miniatures": 5, "wide_networks": 5,
-    "experiments": 6, "evidence": 6, "explorers": 6, "figures": 6,
-    "ledger": 7,
-    "__main__": 8,
+    "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3, "snr": 3, "machine": 3,
+    "proofs": 4, "training": 4, "series": 4, "theory": 4, "robustness": 4,
+    "recipes": 5, "miniatures": 5, "wide_networks": 5, "kernels": 5, "prediction": 5,
+    "cells": 6, "evidence": 6, "explorers": 6, "figures": 6,
+    "observations": 7, "ledger": 7,
+    "experiments": 8, "bench": 8,
+    "sweeps": 9,
+    "__main__": 10,
 }  # fmt: skip
 ONLY_IN = {
-    "torchvision": {"data", "files", "models"},
+    "torchvision": {"data", "files", "models", "bench"},
     "sympy": {"proofs"},
     "matplotlib": {"figures"},
     "plotly": {"figures"},

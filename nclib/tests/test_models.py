@@ -16,7 +16,7 @@ from .tolerances import SINGLE
 @pytest.mark.parametrize("channels, side", [(1, 8), (1, 32), (3, 32)])
 def test_features_times_head_are_the_logits(network, channels, side):
     """For every network W h + b, from the split, is what the network computes."""
-    model = build(network, num_classes=10, channels=channels, seed=0).eval()
+    model = build(network, num_classes=10, channels=channels, size=8, seed=0).eval()
     trunk, head = split(model)
     images = torch.randn(5, channels, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -28,7 +28,7 @@ def test_features_times_head_are_the_logits(network, channels, side):
 
 def test_convnet_is_as_documented():
     """64 non-negative features, 56,554 parameters for one channel."""
-    model = build("convnet", num_classes=10, channels=1, seed=0)
+    model = build("convnet", num_classes=10, channels=1, size=8, seed=0)
     assert split(model)[1].dimension == 64
     assert sum(p.numel() for p in model.parameters()) == 56_554
     with torch.no_grad():
@@ -38,10 +38,10 @@ def test_convnet_is_as_documented():
 def test_the_seed_alone_decides_the_weights():
     """Same seed, same weights, whatever was drawn before; the global generator is left alone."""
     torch.manual_seed(1)
-    first = build("convnet", num_classes=10, channels=1, seed=7).state_dict()
+    first = build("convnet", num_classes=10, channels=1, size=8, seed=7).state_dict()
     state = torch.get_rng_state()
-    second = build("convnet", num_classes=10, channels=1, seed=7).state_dict()
-    other = build("convnet", num_classes=10, channels=1, seed=8).state_dict()
+    second = build("convnet", num_classes=10, channels=1, size=8, seed=7).state_dict()
+    other = build("convnet", num_classes=10, channels=1, size=8, seed=8).state_dict()
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
@@ -90,7 +90,7 @@ def test_models_without_a_linear_head_are_refused(model, shape, message):
 def test_unknown_network_is_refused_with_the_known_ones():
     """A misspelled name lists what there is."""
     with pytest.raises(ValueError, match=r"network: expected one of \['convnet'.*\], got 'convnt'"):
-        build("convnt", num_classes=10, channels=1, seed=0)
+        build("convnt", num_classes=10, channels=1, size=8, seed=0)
 
 
 class ByName(nn.Module):

@@ -24,7 +24,7 @@ def images():
 
 
 def start(recipe=RECIPE, seed=0) -> Training:
-    return Training(build("convnet", num_classes=10, channels=1, seed=0), recipe, seed)
+    return Training(build("convnet", num_classes=10, channels=1, size=8, seed=0), recipe, seed)
 
 
 def weights(training: Training) -> torch.Tensor:
@@ -40,7 +40,7 @@ def test_learning_rate_drops_where_the_paper_says():
 
 def naive_epochs(images, recipe, seed, epochs):
     """SGD with momentum and coupled decay by hand, one image batch after the other."""
-    model = build("convnet", num_classes=10, channels=1, seed=0)
+    model = build("convnet", num_classes=10, channels=1, size=8, seed=0)
     velocity = [torch.zeros_like(p) for p in model.parameters()]
     for epoch in range(1, epochs + 1):
         order = torch.randperm(
@@ -102,7 +102,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(images, tmp_path):
 
 def test_fit_yields_every_epoch_and_learns(images):
     """fit() trains in place, one epoch at a time, and the loss falls."""
-    model = build("convnet", num_classes=10, channels=1, seed=0)
+    model = build("convnet", num_classes=10, channels=1, size=8, seed=0)
     losses = [(t.epoch, t.loss) for t in fit(model, images, RECIPE, seed=0)]
     assert [epoch for epoch, _ in losses] == [1, 2, 3]
     assert losses[-1][1] < losses[0][1]

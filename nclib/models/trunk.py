@@ -1,56 +1,12 @@
-"""Networks, and the one cut that matters: split(model) -> trunk, head."""
+"""The one cut that matters: a network as trunk and head."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
 from torch import Tensor, nn
 
-from .head import Head
+from ..head import Head
 
-__all__ = ["NETWORKS", "ConvNet", "Trunk", "build", "split"]
-
-
-class ConvNet(nn.Module):
-    """A small convolutional net for small images: three 3x3 blocks, average pooling, linear head.
-
-    Each block is convolution, batch norm, ReLU; the second halves the resolution. The features
-    are the d = 64 channel averages of the last block, so they are non-negative, as in the paper's
-    networks. 56,554 parameters for one channel and ten classes.   Chapter: collapse.
-    """
-
-    widths = (32, 64, 64)
-
-    def __init__(self, num_classes: int, channels: int) -> None:
-        super().__init__()
-        blocks: list[nn.Module] = []
-        previous = channels
-        for width in self.widths:
-            blocks += [
-                nn.Conv2d(previous, width, kernel_size=3, padding=1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(),
-            ]
-            previous = width
-        blocks.insert(6, nn.MaxPool2d(2))
-        self.body = nn.Sequential(*blocks)
-        self.fc = nn.Linear(previous, num_classes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.fc(self.body(images).mean(dim=(2, 3)))
-
-
-NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {"convnet": ConvNet}
-
-
-def build(network: str, *, num_classes: int, channels: int, seed: int) -> nn.Module:
-    """A freshly initialized network; the same seed gives the same weights, whatever ran before."""
-    if network not in NETWORKS:
-        raise ValueError(f"network: expected one of {sorted(NETWORKS)}, got {network!r}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return NETWORKS[network](num_classes, channels)
+__all__ = ["Trunk", "split"]
 
 
 class Trunk:

@@ -1,0 +1,17 @@
+"""Networks, and the one cut that matters: split(model) -> trunk, head."""
+
+from .architectures import FAMILIES, NETWORKS, Architecture, build
+from .convnet import ConvNet
+from .network import Network
+from .trunk import Trunk, split
+
+__all__ = [
+    "FAMILIES",
+    "NETWORKS",
+    "Architecture",
+    "ConvNet",
+    "Network",
+    "Trunk",
+    "build",
+    "split",
+]
