@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import torch
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
 
-from .cells import CELLS, Cell, recipe_of
+from .cells import CELLS, Cell, grid_of
 from .experiments import published
 from .experiments import run as run_cell
 from .machine import Machine
-from .metrics import METRICS
-from .records import RecordError, Row, Run, read
-
-if TYPE_CHECKING:
-    from .ledger import Report
+from .records import Row, Run, read
+from .tables import cells_table, grids_table, rows_table, verdicts_table
 
 app = typer.Typer(
     help="Neural collapse under the MSE loss, measured.",
@@ -31,7 +26,6 @@ app = typer.Typer(
 )
 console = Console()
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-VERDICT_COLORS = {"holds": "green", "partly": "cyan", "fails": "red", "open": "yellow"}
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where runs are kept.")]
 Name = Annotated[str, typer.Argument(help="dataset-network-loss, such as digits-convnet-mse.")]
@@ -61,27 +55,25 @@ def run(
     console.print(
         f"{chosen.name}: {record.status}, {len(rows)} rows in {folder / chosen.name}.jsonl"
     )
-    console.print(_last_rows(rows))
+    console.print(rows_table(rows))
     if record.status == "diverged":
         raise typer.Exit(1)
 
 
 @app.command("list")
-def list_(folder: Folder = Path("runs")) -> None:
-    """Cells with a recipe, and where each has been run."""
-    table = Table(Column("cell", no_wrap=True), "epochs", "batch", "rate", "decay", "state")
-    stored = {path.stem for path in folder.glob("*.jsonl")}
-    for name in dict.fromkeys([*(cell.name for cell in CELLS), *sorted(stored)]):
-        try:
-            recipe = recipe_of(Cell.parse(name))
-        except ValueError:
-            table.add_row(name, "", "", "", "", "not a record of a cell")
-            continue
-        table.add_row(
-            name, str(recipe.epochs), str(recipe.batch_size), f"{recipe.learning_rate:.4g}",
-            f"{recipe.weight_decay:.1e}", _state(name, folder),
-        )  # fmt: skip
-    console.print(table)
+def list_(
+    grid: Annotated[str | None, typer.Argument(help="mse-15, ce-15, rates-<cell>, ...")] = None,
+    folder: Folder = Path("runs"),
+) -> None:
+    """The cells of a grid, and where each has been run; without one, all runs and the grids."""
+    if grid is not None:
+        console.print(cells_table([cell.name for cell in grid_of(grid)], folder))
+        return
+    here = {path.stem for path in folder.glob("*.jsonl")}
+    stored = {cell.name for cell in CELLS if published(cell.name) is not None}
+    if here | stored:
+        console.print(cells_table(sorted(here | stored), folder))
+    console.print(grids_table(folder))
 
 
 @app.command()
@@ -95,7 +87,7 @@ def show(cell: Name, folder: Folder = Path("runs")) -> None:
         f"{name}: {record.status}, {record.seconds:.0f} s on {record.device}, "
         f"started {record.started}"
     )
-    console.print(_last_rows(rows))
+    console.print(rows_table(rows))
     if rows:
         picture = folder / f"{name}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
@@ -109,13 +101,13 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
 ) -> None:
     """Check every claim of the ledger, in symbols and in numbers; about a minute."""
-    from .ledger import CLAIMS, Report, claims_of
+    from .ledger import CLAIMS, Report, claims_of  # SymPy comes with it
 
     report = Report.on(claims_of(CLAIMS, papers) if papers else CLAIMS)
     if as_json:
         typer.echo(report.to_json())
     else:
-        console.print(_verdicts(report))
+        console.print(verdicts_table(report))
         counts = ", ".join(f"{count} {status}" for status, count in report.counts.items())
         console.print(f"{len(report)} claims: {counts}; {report.seconds:.0f} s")
     if report.counts["fails"]:
@@ -153,45 +145,6 @@ def _find(name: str, folder: Path) -> tuple[Run, list[Row]]:
             f"{path}: no such run, and none is published; try: nclib run {name}"
         )
     return stored
-
-
-def _state(name: str, folder: Path) -> str:
-    path = folder / f"{name}.jsonl"
-    if path.exists():
-        try:
-            record, rows = read(path)
-        except RecordError as error:
-            return f"damaged: {error}"
-        return f"{record.status}, epoch {rows[-1].epoch if rows else 0}"
-    return "published" if published(name) else "not run"
-
-
-def _verdicts(report: Report) -> Table:
-    """A line per claim: what it says, and the evidence or what is open."""
-    table = Table(Column("", no_wrap=True), Column("claim", no_wrap=True), "statement", "evidence")
-    for verdict in report:
-        color = VERDICT_COLORS[verdict.status]
-        table.add_row(
-            f"[{color}]{verdict.status}[/]", verdict.claim.id, escape(verdict.claim.statement),
-            escape("\n".join(verdict.words)),
-        )  # fmt: skip
-    return table
-
-
-def _last_rows(rows: list[Row]) -> Table:
-    """The last row of each split, a column each."""
-    last = {row.split: row for row in rows}
-    table = Table("quantity", *(f"{split}, epoch {row.epoch}" for split, row in last.items()))
-    for name in ("accuracy", "mismatch", "loss"):
-        table.add_row(name, *(f"{getattr(row, name):.4g}" for row in last.values()))
-    for name, metric in METRICS.items():
-        values = (f"{row.metrics.get(name, nan):.4g}" for row in last.values())
-        table.add_row(f"{metric.property}  {name}", *values)
-    for reading in next(iter(last.values())).terms if last else ():
-        for term in ("nc1", "nc23", "perp"):
-            values = (f"{row.terms[reading][term]:.4g}" for row in last.values())
-            table.add_row(f"L_{term}, {reading} ridge", *values)
-    return table
 
 
 if __name__ == "__main__":

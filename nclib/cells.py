@@ -78,6 +78,10 @@ class Cell:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name}: expected at least 1, got {value}")
+        for name in ("decay", "drop"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
         if self.images is not None and self.images % NUM_CLASSES:
             raise ValueError(
                 f"images: expected a multiple of {NUM_CLASSES}, as many of each class, "
@@ -88,7 +92,7 @@ class Cell:
     def name(self) -> str:
         """dataset-network-loss, and the letter and value of each field that is not the default."""
         changed = [
-            f"-{letter}{value:.12g}"
+            f"-{letter}{str(value).removesuffix('.0')}"
             for name, letter in _LETTERS.items()
             if (value := getattr(self, name)) is not None and not (name == "seed" and not value)
         ]
@@ -97,26 +101,28 @@ class Cell:
     @classmethod
     def parse(cls, name: str) -> Cell:
         """The cell of a name."""
-        parts = re.fullmatch(r"([a-z0-9]+)-([a-z0-9]+)-([a-z]+)((?:-[a-z][0-9.]+(?:e-?[0-9]+)?)*)", name)
-        if parts is None:
-            raise ValueError(f"cell: expected dataset-network-loss or ...-s<seed>, got {name!r}")
-        dataset, network, loss, rest = parts.groups()
+        found = re.fullmatch(r"(\w+)-(\w+)-(\w+)((?:-[a-z][\d.]+(?:e-\d+)?)*)", name)
+        if found is None:
+            raise ValueError(
+                f"cell: expected dataset-network-loss, then letters with numbers such as -s1, "
+                f"got {name!r}"
+            )
+        dataset, network, loss, rest = found.groups()
+        fields = {letter: field for field, letter in _LETTERS.items()}
         changed: dict[str, Any] = {}
-        for letter, value in re.findall(r"-([a-z])([0-9.]+(?:e-?[0-9]+)?)", rest):
-            field = next((n for n, known in _LETTERS.items() if known == letter), None)
-            if field is None or field in changed:
+        for letter, number in re.findall(r"-([a-z])([\d.]+(?:e-\d+)?)", rest):
+            if letter not in fields or fields[letter] in changed:
                 raise ValueError(
-                    f"cell: expected each of the letters {', '.join(_LETTERS.values())} at most "
-                    f"once after dataset-network-loss, got {name!r}"
+                    f"cell: expected the letters {', '.join(fields)}, each once, got {name!r}"
                 )
-            kind = float if field in ("decay", "drop") else int
+            kind = float if letter in "wd" else int
             try:
-                changed[field] = kind(value)
+                changed[fields[letter]] = kind(number)
             except ValueError:
                 raise ValueError(f"cell: expected a number after -{letter}, got {name!r}") from None
         cell = cls(dataset, network, loss, **changed)
-        if cell.name != name:
-            raise ValueError(f"cell: expected the name {cell.name!r}, got {name!r}")
+        if cell.name != name:  # another order or spelling would be a second address of one cell
+            raise ValueError(f"cell: expected this cell's name {cell.name!r}, got {name!r}")
         return cell
 
     def to_record(self) -> dict[str, Any]:
@@ -195,7 +201,6 @@ def _paper_grid(loss: str) -> tuple[Cell, ...]:
 
 
 _THIN = ("thinvgg", "thinresnet", "thindensenet")
-CELLS = tuple(Cell(dataset, network, loss) for dataset, network in RECIPES for loss in LOSSES)
 GRIDS: dict[str, tuple[Cell, ...]] = {
     "mse-15": _paper_grid("mse"),
     "ce-15": _paper_grid("ce"),
@@ -209,6 +214,10 @@ GRIDS: dict[str, tuple[Cell, ...]] = {
 
 Source: Han, Papyan & Donoho 2022, Appendix A.   Chapter: protocol.
 """
+
+_SMALL = tuple(Cell(dataset, network, loss) for dataset, network in RECIPES for loss in LOSSES)
+CELLS: tuple[Cell, ...] = tuple(dict.fromkeys(sum(GRIDS.values(), _SMALL)))
+"""Every cell that a table names: those of the grids, and those with a recipe of their own."""
 
 
 def grid_of(name: str) -> tuple[Cell, ...]:

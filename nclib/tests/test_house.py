@@ -29,7 +29,7 @@ FLOORS = {
     "cells": 6, "evidence": 6, "explorers": 6, "figures": 6,
     "observations": 7, "ledger": 7,
     "experiments": 8, "bench": 8,
-    "sweeps": 9,
+    "sweeps": 9, "tables": 9,
     "__main__": 10,
 }  # fmt: skip
 ONLY_IN = {
