@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from .observations import observe
     from .training import Recipe, fit
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # Higher floors bring torchvision, SymPy or matplotlib with them: loaded on first use.
 _LATER = {

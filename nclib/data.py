@@ -10,6 +10,7 @@ Source: Han, Papyan & Donoho 2022, Appendix A.1.   Chapter: how-to-run.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,20 @@ class ImageSet:
         """
         _check_index(index)
         padded = add_border(self.images[index], [self.pad] * 4)
+        mean, std = self._scale
+        return (padded.float() / 255 - mean) / std
+
+    @cached_property
+    def _scale(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation, (channels, 1, 1), beside the images.
+
+        Made once: a recorded step may not copy from the host.
+        """
         mean, std = (
-            torch.tensor(scale, device=padded.device).reshape(-1, 1, 1)
+            torch.tensor(scale, dtype=torch.float32, device=self.images.device).reshape(-1, 1, 1)
             for scale in (self.mean, self.std)
         )
-        return (padded.float() / 255 - mean) / std
+        return mean, std
 
     def subset(self, index: Tensor) -> ImageSet:  # (M,) int64
         """The images at `index`, in that order."""

@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
 from .cells import Cell, measured_epochs, recipe_of, ridges_of
 from .machine import CPU, Machine
-from .observations import observe, summarize
-from .records import RecordError, Row, Run, append, lock, provenance, read, set_torn_line_aside
-from .training import DivergedError
+from .observations import Observation, observe, summarize
+from .records import RecordError, Row, Run, Writer, lock, provenance, read
+from .training import CheckpointError, DivergedError, Recipe
 
-__all__ = ["published", "run"]
+__all__ = ["closing_words", "published", "run"]
+
+ENDED = ("finished", "diverged")
+TERMINATED = 128 + signal.SIGTERM  # exit status of a process that was asked to end
 
 
 def run(
@@ -32,45 +38,59 @@ def run(
 ) -> Iterator[Row]:
     """Train and measure a cell, and keep every row in ``folder/<cell>.jsonl`` as it comes.
 
-    A finished cell is read back, not trained again. A killed one, or one that was paused after
-    ``max_minutes``, goes on from its checkpoint and ends with the same rows, bit for bit on a
-    CPU. A run that diverged is recorded as such and not retried. Two processes cannot write one
-    run. The other arguments are those of ``observe``.   Chapter: decomposition-measured.
+    A finished cell is read back, not trained again. One that was killed, that failed, or that was
+    paused after ``max_minutes`` goes on from its checkpoint and ends with the same rows, bit for
+    bit on a CPU. SIGTERM, which schedulers send, pauses it at the end of the epoch and then raises
+    SystemExit. A run that diverged is recorded as such and not retried. Two processes cannot
+    write one run. The other arguments are those of ``observe``.
+
+    Chapter: decomposition-measured.
     """
     path = Path(folder) / f"{cell.name}.jsonl"
     stored = _stored(cell, path)
-    if stored is not None and stored[0].status in ("finished", "diverged"):
+    if stored is not None and stored[0].status in ENDED:
         # Only read, so that this works in a folder that cannot be written, too.
         yield from stored[1]
         return
-    with lock(path):
-        set_torn_line_aside(path)
+    with lock(path) as writer:
+        writer.set_torn_line_aside()
         record, rows = _begin(cell, path, machine)
         yield from rows
-        append(path, record)
-        start, status = time.monotonic(), "finished"
-        known = {(row.epoch, row.split) for row in rows}
-        try:
-            for seen in observe(
-                cell, root=root, download=download, machine=machine,
-                checkpoint=path.with_suffix(".pt"), max_minutes=max_minutes, robustness=robustness,
-            ):  # fmt: skip
-                _require_no_gap(cell, known, seen.epoch, path)
-                if (seen.epoch, seen.split) in known:
-                    continue
-                row = summarize(seen, cell)
-                append(path, row)
-                known.add((row.epoch, row.split))
-                yield row
+        if record.status in ENDED:  # by another process, since it was read
+            return
+        writer.append(record)
+        pause = _Pause(max_minutes)
+        seen = observe(
+            cell, root=root, download=download, machine=machine, robustness=robustness,
+            checkpoint=path.with_suffix(".pt"), stop=pause,
+        )  # fmt: skip
+        with _closing(writer, record, pause):
+            yield from _keep(cell, writer, pause.watching(seen), rows)
             last = recipe_of(cell).epochs
-            if max_minutes is not None and (last, "train") not in known:
-                status = "paused"
-            else:
-                _require_no_gap(cell, known, last + 1, path)
-        except DivergedError:
-            status = "diverged"
-        seconds = record.seconds + time.monotonic() - start
-        append(path, replace(record, status=status, seconds=seconds))
+            pause.taken = pause.taken and bool(_missing(cell, rows, last + 1))
+            if not pause.taken:
+                _require_no_gap(cell, rows, last + 1, path)
+        if pause.asked:
+            raise SystemExit(TERMINATED)
+
+
+def closing_words(record: Run, path: Path | str) -> str:
+    """How a run stands, and what to do where it did not end well.
+
+    Chapter: how-to-run.
+    """
+    path = Path(path)
+    again = "the same command goes on from its checkpoint"
+    words = {
+        "finished": "finished",
+        "paused": f"paused; {again}",
+        "running": f"killed, or still running; {again}",
+        "failed": f"failed: {record.reason}; {again}",
+        "diverged": f"diverged: {record.reason or 'the loss is no longer finite'}. It is not tried "
+        f"again: a smaller learning rate is another cell (-k and an index of LR_GRID). To "
+        f"train this one anew move {path} and {path.with_suffix('.pt').name} away",
+    }
+    return f"{record.id}: {words.get(record.status, record.status)}"
 
 
 def published(name: str) -> tuple[Run, list[Row]] | None:
@@ -82,18 +102,124 @@ def published(name: str) -> tuple[Run, list[Row]] | None:
     return read(Path(str(path))) if path.is_file() else None
 
 
+@dataclass
+class _Pause:
+    """Whether to stop at the end of an epoch: time is over, or the process was asked to end."""
+
+    max_minutes: float | None
+    begun: float = field(default_factory=time.monotonic)
+    asked: bool = False
+    taken: bool = False
+
+    def __call__(self) -> bool:
+        over = self.max_minutes is not None and self.seconds >= 60 * self.max_minutes
+        self.taken = over or self.asked
+        return self.taken
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+    def watching(self, seen: Iterator[Observation]) -> Iterator[Observation]:
+        """The same observations; while one is being made a SIGTERM is noted, not died of.
+
+        Not while the caller has the row: what he does then must end when it is told to.
+        """
+        while True:
+            with self._noting():
+                observation = next(seen, None)
+            if observation is None:
+                return
+            yield observation
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        if (
+            threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # somebody else's business
+        ):
+            yield
+            return
+        signal.signal(signal.SIGTERM, self._note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _note(self, *_: object) -> None:
+        self.asked = True
+
+
+@contextmanager
+def _closing(writer: Writer, record: Run, pause: _Pause) -> Iterator[None]:
+    """Write how a run ended, however it does; an error that is on its way is not replaced."""
+
+    def end(status: str, reason: str = "") -> None:
+        seconds = record.seconds + pause.seconds
+        writer.append(replace(record, status=status, seconds=seconds, reason=reason))
+
+    try:
+        yield
+    except DivergedError as error:
+        end("diverged", str(error))
+    except Exception as error:
+        with suppress(RecordError):
+            end("failed", f"{type(error).__name__}: {error}".splitlines()[0][:500])
+        raise
+    except BaseException:  # an interrupt, or a reader who had enough
+        with suppress(RecordError):
+            end("paused")
+        raise
+    else:
+        end("paused" if pause.taken else "finished")
+
+
+def _keep(
+    cell: Cell, writer: Writer, seen: Iterator[Observation], rows: list[Row]
+) -> Iterator[Row]:
+    """Append and yield a row of each observation, and add it to ``rows``; none comes twice."""
+    try:
+        for observation in seen:
+            _require_no_gap(cell, rows, observation.epoch, writer.path)
+            if any((r.epoch, r.split) == (observation.epoch, observation.split) for r in rows):
+                continue
+            row = summarize(observation, cell)
+            writer.append(row)
+            rows.append(row)
+            yield row
+    except CheckpointError as error:
+        if ": cannot write" in str(error):
+            raise
+        reason = str(error).splitlines()[0]  # torch goes on with advice that we do not follow
+        raise CheckpointError(
+            f"{reason}; move {writer.path.with_suffix('.pt')} away to train from the start, "
+            f"the rows that are there stay"
+        ) from error
+
+
 def _stored(cell: Cell, path: Path) -> tuple[Run, list[Row]] | None:
     """The record of this very cell, None where there is none yet, an error if it is another's."""
-    if not path.is_file() or not path.stat().st_size:
-        return None
+    try:
+        if not path.is_file() or not path.stat().st_size:
+            return None
+    except OSError as error:
+        raise RecordError(f"{path}: cannot read: {error.strerror}") from error
     record, rows = read(path)
-    recipe = asdict(recipe_of(cell))
-    if (record.cell, record.recipe) != (cell.to_record(), recipe):
+    recipe = recipe_of(cell)
+    if not _same(record, cell, recipe):
         raise RecordError(
-            f"{path}: expected a run of {cell} with {recipe}, "
+            f"{path}: expected a run of {cell} with {asdict(recipe)}, "
             f"got {record.cell} with {record.recipe}"
         )
     return record, rows
+
+
+def _same(record: Run, cell: Cell, recipe: Recipe) -> bool:
+    """Whether a record is of this cell; what an older one does not say is the default."""
+    try:
+        return (Cell(**record.cell), Recipe(**record.recipe)) == (cell, recipe)
+    except (TypeError, ValueError):  # of fields and names of another time
+        return False
 
 
 def _begin(cell: Cell, path: Path, machine: Machine) -> tuple[Run, list[Row]]:
@@ -105,18 +231,25 @@ def _begin(cell: Cell, path: Path, machine: Machine) -> tuple[Run, list[Row]]:
     stored = _stored(cell, path)
     if stored is None:
         return record, []
+    if stored[0].status in ENDED:
+        return stored
     return replace(record, started=stored[0].started, seconds=stored[0].seconds), stored[1]
 
 
-def _require_no_gap(cell: Cell, known: set[tuple[int, str]], epoch: int, path: Path) -> None:
+def _require_no_gap(cell: Cell, rows: list[Row], epoch: int, path: Path) -> None:
     """A checkpoint that is ahead of its rows, as when the record was deleted, would lose them."""
-    names = ("train", "test", "held") if cell.held else ("train", "test")
-    measured = measured_epochs(recipe_of(cell).epochs, cell.every)
-    past = {(e, s) for e in measured for s in names if e < epoch}
-    if past - known:
-        lost = sorted({e for e, _ in past - known})
+    missing = _missing(cell, rows, epoch)
+    if missing:
         raise RecordError(
             f"{path}: expected rows of all epochs before {epoch}, where the checkpoint "
-            f"{path.with_suffix('.pt')} goes on, got none of epochs {lost}; "
+            f"{path.with_suffix('.pt')} goes on, got none of epochs {missing}; "
             f"move the checkpoint away to train from the start"
         )
+
+
+def _missing(cell: Cell, rows: list[Row], epoch: int) -> list[int]:
+    """Measured epochs before this one that lack the row of a split."""
+    names = ("train", "test", "held") if cell.held else ("train", "test")
+    measured = measured_epochs(recipe_of(cell).epochs, cell.every)
+    known = {(row.epoch, row.split) for row in rows}
+    return [e for e in measured if e < epoch and any((e, name) not in known for name in names)]

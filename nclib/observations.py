@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -63,12 +63,14 @@ def observe(
     checkpoint: Path | str | None = None,
     max_minutes: float | None = None,
     robustness: str = "never",
+    stop: Callable[[], bool] | None = None,
 ) -> Iterator[Observation]:
     """Train a cell and look at its last layer at the measured epochs, on train, then on test.
 
     ``root`` and ``download`` say where data sets lie that are not embedded. With ``checkpoint``
     the training is saved there after each measured epoch, and every few minutes, and goes on from
-    there; with ``max_minutes`` it stops after that time, at the end of an epoch. ``robustness``
+    there; with ``max_minutes`` it stops after that time, at the end of an epoch, and with ``stop``
+    after an epoch at whose end that is true. ``robustness``
     is measured "never", at both "ends" of the terminal phase (the first measured epoch without
     training error, and the last one), or "always".   Chapter: collapse.
     """
@@ -99,6 +101,7 @@ def observe(
                 yield from look()
             now = time.monotonic()
             over = max_minutes is not None and now - begun >= 60 * max_minutes
+            over = over or (stop is not None and stop())
             # Only after the look: a checkpoint ahead of its row would lose that row to a kill.
             if checkpoint is not None and (measured or over or now - saved >= 60 * SAVE_MINUTES):
                 training.save(checkpoint)

@@ -3,6 +3,7 @@
 Two kinds of line. A ``run`` line says what was run, how and where; it is written at the start,
 again at each resume and at the end, and the last one counts. A ``row`` line is one measurement.
 A kill can lose only the line being written; what it tears is set aside, never deleted.
+One process writes a file at a time: it holds the record itself, and a kill lets go of it.
 
 Standard library only.
 """
@@ -13,24 +14,27 @@ import json
 import math
 import os
 import platform
+import stat
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import contextmanager, suppress
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 __all__ = [
     "RecordError",
     "Row",
     "Run",
+    "Writer",
     "append",
+    "is_held",
     "lock",
     "provenance",
     "read",
-    "set_torn_line_aside",
 ]
 
 
@@ -46,8 +50,9 @@ class Run:
     """What was run, how it was set up, where, and how it ended.
 
     ``ridge`` maps each reading of weight decay to {"value", "origin"}; ``started`` is the first
-    start, ``seconds`` the wall time of all processes that ended by themselves, and versions,
-    commit, device and precision are the last one's.  Chapter: decomposition-measured.
+    start, ``seconds`` the wall time of all processes that were not killed, and versions, commit,
+    device and precision are the last one's. A status "running" whose record nobody holds is that
+    of a process that was killed.  Chapter: decomposition-measured.
     """
 
     id: str
@@ -59,8 +64,9 @@ class Run:
     device: str
     precision: str
     started: str  # UTC, ISO 8601
-    status: str  # "running", "paused", "finished" or "diverged"
+    status: str  # "running", "paused", "finished", "diverged" or "failed"
     seconds: float = 0.0
+    reason: str = ""  # in words, of a run that diverged or failed
 
 
 @dataclass(frozen=True)
@@ -90,28 +96,77 @@ class Row:
 
 
 PACKAGES = ("neural-collapse-mse", "torch", "torchvision", "numpy")
+LOCK_PATIENCE = 0.2  # seconds
 KINDS: dict[str, type[Run | Row]] = {"run": Run, "row": Row}
 
 
-def append(path: Path | str, record: Run | Row) -> None:
-    """Add one line and push it to the disk; the file is created where it does not exist.
+@dataclass(frozen=True)
+class Writer:
+    """A record that this process holds, and nobody else can write."""
 
-    One write of the whole line, so that readers never see half a record of a living process.
-    A full disk, a missing right or a torn last line raises RecordError naming the file.
-    """
-    path = Path(path)
-    kind = next(name for name, cls in KINDS.items() if type(record) is cls)
-    data = {name: value for name, value in asdict(record).items() if value != []}
-    line = json.dumps({"kind": kind} | _encode(data), allow_nan=False) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "ab", buffering=0) as file:
-            if file.tell() and not _ends_with_newline(path):
-                raise RecordError(f"{path}: last line is torn; set it aside before appending")
-            _write_whole(file.fileno(), line.encode())
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RecordError(f"{path}: cannot append a record: {error.strerror}") from error
+    path: Path
+    file: IO[bytes]
+
+    def append(self, record: Run | Row) -> None:
+        """Add one line and push it to the disk: all of it, or an error and none of it.
+
+        A full disk, a torn last line, and a record that was moved, replaced or deleted since it
+        was opened, each raise RecordError naming the file.
+        """
+        line = (json.dumps(_as_data(record), allow_nan=False) + "\n").encode()
+        try:
+            self._require_in_place()
+            size = self.file.seek(0, os.SEEK_END)
+            if size and not self._ends_with_newline(size):
+                raise RecordError(f"{self.path}: last line is torn; set it aside before appending")
+            try:
+                _write_whole(self.file.fileno(), line)
+            except BaseException:  # of an interrupt, too, nothing half written may stay
+                os.ftruncate(self.file.fileno(), size)
+                raise
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise RecordError(f"{self.path}: cannot append a record: {reason}") from error
+
+    def set_torn_line_aside(self) -> bool:
+        """Move a torn last line into ``<path>.torn``; True where there was one. Loses nothing."""
+        size = self.file.seek(0, os.SEEK_END)
+        if not size or self._ends_with_newline(size):
+            return False
+        self.file.seek(0)
+        content = self.file.read()
+        keep = content.rfind(b"\n") + 1
+        aside = self.path.with_name(self.path.name + ".torn")
+        try:
+            with open(aside, "ab") as file:
+                file.write(content[keep:] + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.ftruncate(self.file.fileno(), keep)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise RecordError(f"{aside}: cannot keep a torn line there: {reason}") from error
+        return True
+
+    def _ends_with_newline(self, size: int) -> bool:
+        self.file.seek(size - 1)
+        return self.file.read(1) == b"\n"
+
+    def _require_in_place(self) -> None:
+        """What is written into a file that has lost its name would be lost with it."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            found = None
+        if found is None or not os.path.samestat(found, os.fstat(self.file.fileno())):
+            raise RecordError(f"{self.path}: was moved, replaced or deleted while being written")
+
+
+def append(path: Path | str, record: Run | Row) -> None:
+    """Add one line to a record; the file is created where it does not exist. See ``Writer``."""
+    with lock(path) as writer:
+        writer.append(record)
 
 
 def read(path: Path | str) -> tuple[Run, list[Row]]:
@@ -134,33 +189,38 @@ def read(path: Path | str) -> tuple[Run, list[Row]]:
     return run, rows
 
 
-def set_torn_line_aside(path: Path | str) -> bool:
-    """Move a torn last line into ``<path>.torn``; True where there was one. Loses nothing."""
-    path = Path(path)
-    if not path.exists() or path.stat().st_size == 0 or _ends_with_newline(path):
-        return False
-    content = path.read_bytes()
-    keep = content.rfind(b"\n") + 1
-    with open(path.with_name(path.name + ".torn"), "ab") as aside:
-        aside.write(content[keep:] + b"\n")
-        os.fsync(aside.fileno())
-    os.truncate(path, keep)
-    return True
-
-
 @contextmanager
-def lock(path: Path | str) -> Iterator[None]:
-    """Hold a run's file for one writer; a second process gets a RecordError, not a mixed file."""
+def lock(path: Path | str) -> Iterator[Writer]:
+    """Hold a run's file for one writer; a second one gets a RecordError, not a mixed file.
+
+    The operating system lets go when the file closes, after a kill as well, so that nothing stale
+    can stay. Where a record cannot be written the RecordError says why. On Windows, which has no
+    locks of this kind, the second writer is not noticed.
+    """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path.with_name(path.name + ".lock"), "a")
+        _require_regular(path)
+        file = open(path, "a+b", buffering=0)
     except OSError as error:
-        raise RecordError(f"{path}: cannot write there: {error.strerror}") from error
+        where = "" if error.filename == str(path) else f" ({error.filename})"
+        raise RecordError(f"{path}: cannot write there: {error.strerror}{where}") from error
     with file:
-        if not _try_lock(file.fileno()):
-            raise RecordError(f"{path}: another process is writing this run")
-        yield  # the operating system lets go when the file closes, also after a kill
+        if not _try_lock(file, path):
+            raise RecordError(
+                f"{path}: another process is writing this run (or this one, in a run left open)"
+            )
+        _sync_folder(path.parent)
+        yield Writer(path, file)
+
+
+def is_held(path: Path | str) -> bool:
+    """Whether a living process is writing this record."""
+    try:
+        with open(path, "rb") as file:
+            return not _try_lock(file, Path(path), shared=True)
+    except OSError:
+        return False
 
 
 def provenance() -> dict[str, Any]:
@@ -172,16 +232,53 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(file: IO[bytes], path: Path, shared: bool = False) -> bool:
+    """Take the lock; a writer waits a moment for those who only look whether it is taken."""
     try:
         import fcntl
     except ImportError:  # Windows has no advisory locks of this kind
         return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    given_up = time.monotonic() + (0 if shared else LOCK_PATIENCE)
+    while True:
+        try:
+            fcntl.flock(file.fileno(), (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= given_up:
+                return False
+            time.sleep(0.02)
+        except OSError as error:
+            raise RecordError(f"{path}: this file system cannot lock: {error.strerror}") from error
+
+
+def _require_regular(path: Path) -> None:
+    """Opening a pipe or a device would hang, or throw the rows away."""
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a folder says so by itself
+            raise RecordError(f"{path}: expected a regular file, got a pipe or a device")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Push the name of a new file to the disk, too, where the system lets one."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _as_data(record: Run | Row) -> dict[str, Any]:
+    """The fields as JSON takes them, without those that are the default."""
+    kind = next(name for name, cls in KINDS.items() if type(record) is cls)
+    plain = {f.name: _default(f) for f in fields(record)}
+    data = {k: v for k, v in asdict(record).items() if repr(v) != repr(plain[k])}
+    return {"kind": kind} | _encode(data)
+
+
+def _default(field_: Field[Any]) -> Any:
+    return field_.default if field_.default_factory is MISSING else field_.default_factory()
 
 
 def _records(path: Path) -> Iterator[Run | Row]:
@@ -213,7 +310,7 @@ def _typed(cls: type[Run | Row], data: dict[str, Any]) -> Run | Row:
     known = {f.name: str(f.type) for f in fields(cls)}
     unknown = sorted(set(data) - set(known))
     if unknown:
-        raise ValueError(f"unknown fields {unknown}")
+        raise ValueError(f"unknown fields {unknown}, as of a newer version of this package")
     values = {name: _field(name, known[name], value) for name, value in data.items()}
     return cls(**values)
 
@@ -251,12 +348,6 @@ def _write_whole(descriptor: int, data: bytes) -> None:
     written = os.write(descriptor, data)
     while written < len(data):  # a nearly full disk takes a part, then refuses the rest
         written += os.write(descriptor, data[written:])
-
-
-def _ends_with_newline(path: Path) -> bool:
-    with open(path, "rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
 
 
 def _version(package: str) -> str:

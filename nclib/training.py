@@ -1,15 +1,21 @@
 """Training a network by the paper's recipe: plain SGD, and nothing that is not in the recipe.
 
+One step for every machine: the images lie on the device as bytes, and gathering, normalizing,
+both passes and the update are one function, run as it is or recorded as a CUDA graph.
+
 The order of the images depends on (seed, epoch) alone, so a training that was killed goes on
 from its checkpoint and ends with the same weights, bit for bit on a CPU.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from .data import ImageSet
-from .machine import CPU, Machine
+from .machine import CPU, CudaRecorder, Machine, Recorder, record
+from .models import Network
 
 __all__ = ["CheckpointError", "DivergedError", "Recipe", "Training", "fit", "loss_of"]
 
@@ -25,7 +32,10 @@ LOSSES = ("mse", "ce")
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file, which is left as it is."""
+    """A checkpoint that cannot be read or written; the message names the file.
+
+    What lay there before is left as it is.
+    """
 
 
 class DivergedError(ArithmeticError):
@@ -74,13 +84,19 @@ def loss_of(logits: Tensor, labels: Tensor, loss: str) -> Tensor:
     """The data term that is trained: mean-reduced MSE to one-hot targets, or cross-entropy."""
     if loss == "ce":
         return nn.functional.cross_entropy(logits, labels)
-    targets = nn.functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    return nn.functional.mse_loss(logits, targets)
+    # Not one_hot, which may wait for the device to see its labels.
+    classes = torch.arange(logits.shape[1], device=labels.device)
+    return nn.functional.mse_loss(logits, (labels[:, None] == classes).to(logits.dtype))
 
 
 @dataclass
 class Training:
-    """A training in progress: the network, the optimizer and the epochs done."""
+    """A training in progress: the network, the optimizer and the epochs done.
+
+    The network is moved to the machine. The body of a ``Network`` computes in the machine's
+    precision, its neck and head in float32; any other module computes in float32, or with
+    ``whole`` all of it in the machine's precision. What dropout draws is not in a checkpoint.
+    """
 
     model: nn.Module
     recipe: Recipe
@@ -89,31 +105,50 @@ class Training:
     epoch: int = 0
     loss: float = float("nan")  # mean over the last epoch's batches
     zero_error_epoch: int | None = None  # the first look that saw no training error
+    whole: bool = False
     optimizer: torch.optim.SGD = field(init=False)
 
     def __post_init__(self) -> None:
+        machine, recipe = self.machine, self.recipe
+        self.model.to(machine.device)
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        on_cuda = machine.kind == "cuda"
+        # A rate that lies on the device can change between two replays of a recorded step.
+        rate: Any = recipe.learning_rate
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
-            lr=self.recipe.learning_rate,
-            momentum=self.recipe.momentum,
-            weight_decay=self.recipe.weight_decay,
+            lr=torch.tensor(rate, dtype=torch.float32, device=machine.device) if on_cuda else rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            fused=True if on_cuda else None,
         )
+        self._scaler = torch.amp.GradScaler(machine.kind, enabled=machine.precision == "float16")
+        self._index = torch.zeros(recipe.batch_size, dtype=torch.int64, device=machine.device)
+        self._total = torch.zeros((), device=machine.device)  # of the epoch's losses
+        self._given = self._resident = None
+        self._replay: Callable[[], None] | None = None
+        body = self.model.body if isinstance(self.model, Network) else self.model
+        # Beside the model, not in it: names in a checkpoint must not depend on the machine.
+        self._compute: Any = torch.compile(body) if machine.compile else body
 
     def advance(self, images: ImageSet) -> None:
         """One epoch. Raises DivergedError when the loss stops being finite."""
         batch_size, count = self.recipe.batch_size, len(images)
         if batch_size > count:
             raise ValueError(f"batch_size: expected at most {count} (images), got {batch_size}")
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.epoch + 1)
+        steps = count // batch_size
+        self._set_rate(self.recipe.rate(self.epoch + 1))
         self.model.train()
-        total, steps = torch.zeros((), device=images.images.device), count // batch_size
-        for index in self._order(count)[: steps * batch_size].split(batch_size):
-            total += self._step(images, index.to(images.images.device))
+        with self.machine.training():
+            step = self._step_on(images)
+            self._total.zero_()
+            order = self._order(count)[: steps * batch_size].to(self.machine.device)
+            for index in order.split(batch_size):
+                self._index.copy_(index)
+                step()
         self.epoch += 1
-        self.loss = float(total) / steps
-        if not torch.isfinite(total):
+        self.loss = float(self._total) / steps  # the only time in an epoch that the host waits
+        if not math.isfinite(self.loss):
             raise DivergedError(f"training loss is {self.loss} in epoch {self.epoch}")
 
     def _order(self, count: int) -> Tensor:
@@ -121,16 +156,70 @@ class Training:
         generator = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)
         return torch.randperm(count, generator=generator)
 
-    def _step(self, images: ImageSet, index: Tensor) -> Tensor:
-        batch = images.batch(index).contiguous(memory_format=torch.channels_last)
-        loss = loss_of(self.model(batch), images.labels[index], self.recipe.loss)
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _step_on(self, images: ImageSet) -> Callable[[], None]:
+        """A step on these images, moved to the machine once; recorded where it has a graph."""
+        if images is not self._given:
+            self._given, self._resident = images, images.to(self.machine.device)
+            self._replay = None
+            self._index.zero_()  # the last images may have been more
+        assert self._resident is not None
+        step = partial(self._step, self._resident)
+        if not self.machine.graph:
+            return step
+        if self._replay is None:
+            self._replay = record(step, self._state, self._recorder())
+        return self._replay
+
+    def _recorder(self) -> Recorder:
+        return CudaRecorder(self.machine.device)
+
+    def _step(self, images: ImageSet) -> None:
+        """One step on the images at ``_index``: nothing here may wait for the device."""
+        batch = images.batch(self._index).contiguous(memory_format=torch.channels_last)
+        loss = loss_of(self._logits(batch), images.labels[self._index], self.recipe.loss)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        return loss.detach()
+        self._scaler.scale(loss).backward()
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self._total += loss.detach()
+
+    def _logits(self, batch: Tensor) -> Tensor:
+        if isinstance(self.model, Network):
+            with self.machine.autocast():
+                maps = self._compute(batch)
+            return self.model.classify(maps)
+        if not self.whole:
+            return self._compute(batch)
+        with self.machine.autocast():
+            logits = self._compute(batch)
+        return logits.float()
+
+    def _state(self) -> list[Tensor]:
+        """All that a step changes; nothing else survives from one step to the next."""
+        momentum = [buffer for buffer in self._momentum() if buffer is not None]
+        return [*self.model.parameters(), *self.model.buffers(), *momentum, self._total]
+
+    def _momentum(self) -> list[Tensor | None]:
+        """The momentum of each parameter, None where there was no step yet."""
+        state = self.optimizer.state
+        return [state[p].get("momentum_buffer") if p in state else None for p in self._parameters()]
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def save(self, path: Path | str) -> None:
-        """Write a checkpoint whole or not at all: a temporary file, then a rename."""
+        """Write a checkpoint whole or not at all: a temporary file, then a rename.
+
+        It holds numbers only, none of the machine's options, so that another machine can go on.
+        Raises CheckpointError where it cannot be written; an older one is left as it was.
+        """
         path = Path(path)
         temporary = path.with_name(path.name + ".part")
         state = self._identity() | {
@@ -138,16 +227,45 @@ class Training:
             "loss": self.loss,
             "zero_error_epoch": self.zero_error_epoch,
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "momentum": self._momentum(),
+            "scaler": self._scaler.state_dict(),
         }
-        with open(temporary, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException as error:
+            with suppress(OSError):
+                temporary.unlink()
+            if isinstance(error, (OSError, RuntimeError)):  # torch's writer has its own words
+                raise CheckpointError(f"{path}: cannot write: {_reason(error)}") from error
+            raise
 
     def restore(self, path: Path | str) -> None:
-        """Go on from a checkpoint of the same recipe and seed; no code in the file is run."""
+        """Go on from a checkpoint of the same recipe and seed; no code in the file is run.
+
+        Weights and momentum are copied into the tensors that are there, so that a step that was
+        recorded before stays right.
+        """
+        state = self._read(Path(path))
+        self.model.load_state_dict(state["model"])
+        with torch.no_grad():
+            for p, mine, kept in zip(
+                self._parameters(), self._momentum(), state["momentum"], strict=True
+            ):
+                if mine is None and kept is not None:
+                    mine = self.optimizer.state[p]["momentum_buffer"] = torch.empty_like(p)
+                if mine is not None:
+                    mine.zero_() if kept is None else mine.copy_(kept)
+        if self._scaler.is_enabled() and state["scaler"]:
+            self._scaler.load_state_dict(state["scaler"])
+        self.epoch, self.loss = state["epoch"], state["loss"]
+        self.zero_error_epoch = state["zero_error_epoch"]
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        """A checkpoint that fits, or an error before anything is changed."""
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
@@ -156,10 +274,16 @@ class Training:
         theirs = {key: state.get(key) for key in mine} if isinstance(state, dict) else None
         if theirs != mine:
             raise CheckpointError(f"{path}: expected a checkpoint of {mine}, got {theirs}")
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.loss = state["epoch"], state["loss"]
-        self.zero_error_epoch = state["zero_error_epoch"]
+        missing = {"epoch", "loss", "zero_error_epoch", "model", "momentum", "scaler"} - set(state)
+        if missing:
+            raise CheckpointError(f"{path}: expected {sorted(missing)} too, got {sorted(state)}")
+        shapes = {name: tensor.shape for name, tensor in self.model.state_dict().items()}
+        if {name: tensor.shape for name, tensor in state["model"].items()} != shapes:
+            raise CheckpointError(
+                f"{path}: expected the weights of this network, {len(shapes)} tensors, "
+                f"got other names or shapes, {len(state['model'])} tensors"
+            )
+        return state
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -169,12 +293,21 @@ class Training:
         }
 
 
-def fit(model: nn.Module, images: ImageSet, recipe: Recipe, *, seed: int) -> Iterator[Training]:
+def _reason(error: BaseException) -> str:
+    """What the system said: torch's writer hides it behind a complaint of its own."""
+    while not isinstance(error, OSError) and error.__context__ is not None:
+        error = error.__context__
+    return getattr(error, "strerror", None) or str(error).splitlines()[0]
+
+
+def fit(
+    model: nn.Module, images: ImageSet, recipe: Recipe, *, seed: int, machine: Machine = CPU
+) -> Iterator[Training]:
     """Train a network, epoch by epoch; the model is changed in place and yielded after each.
 
     Chapter: collapse.
     """
-    training = Training(model, recipe, seed)
+    training = Training(model, recipe, seed, machine)
     while training.epoch < recipe.epochs:
         training.advance(images)
         yield training

@@ -1,6 +1,6 @@
 """Networks, and the one cut that matters: split(model) -> trunk, head."""
 
-from .architectures import FAMILIES, NETWORKS, Architecture, build
+from .architectures import FAMILIES, NETWORKS, Architecture, Networks, build
 from .convnet import ConvNet
 from .network import Network
 from .trunk import Trunk, split
@@ -11,6 +11,7 @@ __all__ = [
     "Architecture",
     "ConvNet",
     "Network",
+    "Networks",
     "Trunk",
     "build",
     "split",

@@ -151,7 +151,7 @@ def test_published_runs_are_whole():
     """Every run stored with the package is finished, its terms are >= 0 and its epochs increase."""
     assert published("synthetic-convnet-mse-s9") is None
     folder = Path(nclib.__file__).parent / "results"
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(folder.glob("*-*-*.jsonl")):
         record, rows = published(path.stem)  # pyright: ignore[reportGeneralTypeIssues]
         assert record.status == "finished"
         for split in ("train", "test"):

@@ -28,7 +28,7 @@ FLOORS = {
     "recipes": 5, "miniatures": 5, "wide_networks": 5, "kernels": 5, "prediction": 5,
     "cells": 6, "evidence": 6, "explorers": 6, "figures": 6,
     "observations": 7, "ledger": 7,
-    "experiments": 8, "bench": 8,
+    "experiments": 8, "bench": 8, "suite": 8,
     "sweeps": 9, "tables": 9,
     "__main__": 10,
 }  # fmt: skip

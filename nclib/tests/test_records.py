@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nclib.records import RecordError, Row, Run, append, lock, provenance, read, set_torn_line_aside
+from nclib import records
+from nclib.records import RecordError, Row, Run, append, is_held, lock, provenance, read
 
 RUN = Run(
     id="a", cell={"dataset": "digits", "seed": 0}, recipe={"epochs": 3},
@@ -30,6 +31,11 @@ rows = st.builds(
     mismatch=numbers, loss=numbers, metrics=st.dictionaries(names, numbers),
     terms=st.dictionaries(names, st.dictionaries(names, numbers)),
 )  # fmt: skip
+
+
+def set_torn_line_aside(path) -> bool:
+    with lock(path) as writer:
+        return writer.set_torn_line_aside()
 
 
 def same(a, b) -> bool:
@@ -137,7 +143,7 @@ def test_what_cannot_be_read_or_written_is_said_in_words(tmp_path):
     with pytest.raises(RecordError, match="none.jsonl: cannot read: No such file"):
         read(tmp_path / "none.jsonl")
     (tmp_path / "folder.jsonl").mkdir()
-    with pytest.raises(RecordError, match="folder.jsonl: cannot append a record: Is a directory"):
+    with pytest.raises(RecordError, match="folder.jsonl: cannot write there: Is a directory"):
         append(tmp_path / "folder.jsonl", ROW)
     append(tmp_path / "b.jsonl", ROW)
     with pytest.raises(RecordError, match="expected a run line first, found none"):
