@@ -24,7 +24,7 @@ from .metrics import measure
 from .models import build, split
 from .records import Row
 from .robustness import robustness_of
-from .snr import snr
+from .snr import snr_values
 from .stats import ClassStats
 from .training import DivergedError, Training, loss_of
 
@@ -133,7 +133,7 @@ def summarize(seen: Observation, cell: Cell) -> Row:
 def _omega(stats: ClassStats) -> list[float]:
     """The SNR values; none where means differ along directions in which nothing spreads."""
     try:
-        return snr(stats).omega.tolist()
+        return snr_values(stats).tolist()
     except ValueError:
         return []
 

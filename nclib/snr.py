@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .stats import ClassStats
 
-__all__ = ["Snr", "snr"]
+__all__ = ["Snr", "snr", "snr_values"]
+
+EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,25 +78,64 @@ def snr(stats: ClassStats) -> Snr:
     return Snr(omega, directions, basis @ left)
 
 
+def snr_values(stats: ClassStats) -> Tensor:
+    """The singular values of the SNR matrix alone, (C-1,), largest first: :func:`snr`'s ``omega``.
+
+    By a pivoted Cholesky factor of Sigma_W in place of its eigenvectors: for wide features dozens
+    of times less work. Raises the same ValueError where the ratio is infinite.
+
+    Source: as :func:`snr`.   Chapter: snr.
+    """
+    from scipy.linalg import lapack, solve_triangular  # torch has no pivoted factor
+
+    C, d = stats.num_classes, stats.dimension
+    signal = (C * stats.priors).sqrt()[:, None] * stats.centered_means  # (C, d)
+    size = _sizes(stats.within, signal)
+    within = (stats.within / size / size[:, None]).cpu().numpy()
+    factor, pivots, rank, _ = lapack.dpstrf(within, lower=1)
+    order = pivots - 1  # LAPACK counts from 1
+    scaled = (signal / size).cpu().numpy().T[order]  # (d, C)
+    factor = np.tril(factor)[:, :rank]
+    white = solve_triangular(factor[:rank], scaled[:rank], lower=True)  # (rank, C)
+    lost = scaled[rank:] - factor[rank:] @ white
+    cutoff = d * EPS * np.abs(within).sum(1).max(initial=0)
+    noiseless = int((np.linalg.svd(lost, compute_uv=False) ** 2 > max(cutoff, EPS**2)).sum())
+    if noiseless:
+        raise _infinite(noiseless, d, int(rank))
+    found = np.linalg.svd(_zero_sum_basis(stats.priors).cpu().numpy().T @ white.T, compute_uv=False)
+    omega = signal.new_zeros(C - 1)
+    omega[: len(found)] = torch.as_tensor(found).to(omega)
+    return omega
+
+
+def _sizes(within: Tensor, signal: Tensor) -> Tensor:
+    """A size of each feature that is never 0: its spread, else its signal, else 1."""
+    size = within.diagonal().sqrt()
+    size = torch.where(size > 0, size, signal.abs().amax(0))
+    return torch.where(size > 0, size, 1.0)
+
+
+def _infinite(noiseless: int, dimension: int, rank: int) -> ValueError:
+    return ValueError(
+        f"stats: expected spread within the classes wherever their means differ, got "
+        f"{noiseless} of {dimension} directions without any (Sigma_W has rank {rank}); "
+        f"the signal-to-noise ratio is infinite there"
+    )
+
+
 def _whitener(within: Tensor, signal: Tensor) -> Tensor:
     """T (k, d) with T Sigma_W T^T = I on the k directions with spread.
 
     Diagonalized at unit diagonal, so that features of very different sizes cost no digits.
     """
-    size = within.diagonal().sqrt()
-    size = torch.where(size > 0, size, signal.abs().amax(0))
-    size = torch.where(size > 0, size, 1.0)
+    size = _sizes(within, signal)
     values, vectors = torch.linalg.eigh(within / size / size[:, None])
     cutoff = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
     spread = values > cutoff
     lost = torch.linalg.svdvals(signal / size @ vectors[:, ~spread]).square()
     noiseless = int((lost > cutoff.clamp(min=torch.finfo(lost.dtype).eps ** 2)).sum())
     if noiseless:
-        raise ValueError(
-            f"stats: expected spread within the classes wherever their means differ, got "
-            f"{noiseless} of {len(values)} directions without any (Sigma_W has rank "
-            f"{int(spread.sum())}); the signal-to-noise ratio is infinite there"
-        )
+        raise _infinite(noiseless, len(values), int(spread.sum()))
     return (vectors[:, spread] / values[spread].sqrt()).T / size
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nclib import ClassStats, decompose, least_squares
-from nclib.snr import snr
+from nclib.snr import snr, snr_values
 
 from .samples import orthogonal, random_sample
 from .tolerances import EXACT, ITERATED, TIGHT
@@ -136,3 +136,37 @@ def test_front_door():
         snr(ClassStats.of(sample.features, sample.labels, 4))
     with pytest.raises(TypeError, match="stats: expected ClassStats, got Tensor"):
         snr(cast(Any, sample.features))
+
+
+@few
+@given(shapes, st.integers(0, 3), st.floats(-6, 6))
+def test_the_values_alone_are_those_of_the_decomposition(shape, dead, stretch):
+    """Pivoted Cholesky equals eigenvectors: any proportions, sizes, and features that are dead."""
+    C, d, seed = shape
+    sample = unequal(C, d, seed)
+    sizes = torch.logspace(0, stretch, d, dtype=torch.float64)
+    features = torch.cat([sample.features * sizes, torch.zeros(len(sample.labels), dead)], 1)
+    stats = ClassStats.of(features, sample.labels, C)
+    assert torch.allclose(snr_values(stats), snr(stats).omega, rtol=TIGHT, atol=TIGHT)
+
+
+@pytest.mark.parametrize("copies", [0, 1, 5])
+def test_the_values_alone_of_features_that_repeat(copies):
+    """Copies of features change nothing, though Sigma_W is then singular."""
+    sample = unequal(4, 5, 3)
+    features = torch.cat([sample.features, sample.features[:, :copies] * 7], 1)
+    found = snr_values(ClassStats.of(features, sample.labels, 4))
+    assert torch.allclose(found, snr(sample.stats).omega, rtol=TIGHT)
+
+
+def test_the_values_alone_are_infinite_where_the_decomposition_says_so():
+    """Both refuse the same features, with the same words."""
+    sample = unequal(4, 5, 3)
+    labels = torch.nn.functional.one_hot(sample.labels, 4).double()  # no spread within classes
+    stats = ClassStats.of(torch.cat([sample.features, labels], 1), sample.labels, 4)
+    words = []
+    for values in (snr, snr_values):
+        with pytest.raises(ValueError, match="3 of 9 directions without any") as caught:
+            values(stats)
+        words.append(str(caught.value))
+    assert words[0] == words[1]
