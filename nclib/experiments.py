@@ -17,7 +17,7 @@ from pathlib import Path
 from .cells import Cell, measured_epochs, recipe_of, ridges_of
 from .machine import CPU, Machine
 from .observations import Observation, observe, summarize
-from .records import RecordError, Row, Run, Writer, lock, provenance, read
+from .records import RecordError, Row, Run, Writer, is_begun, lock, provenance, read
 from .training import CheckpointError, DivergedError, Recipe
 
 __all__ = ["closing_words", "published", "run"]
@@ -107,7 +107,7 @@ class _Pause:
     """Whether to stop at the end of an epoch: time is over, or the process was asked to end."""
 
     max_minutes: float | None
-    begun: float = field(default_factory=time.monotonic)
+    begun: float = field(default_factory=lambda: time.monotonic())
     asked: bool = False
     taken: bool = False
 
@@ -199,11 +199,8 @@ def _keep(
 
 def _stored(cell: Cell, path: Path) -> tuple[Run, list[Row]] | None:
     """The record of this very cell, None where there is none yet, an error if it is another's."""
-    try:
-        if not path.is_file() or not path.stat().st_size:
-            return None
-    except OSError as error:
-        raise RecordError(f"{path}: cannot read: {error.strerror}") from error
+    if not is_begun(path):
+        return None
     record, rows = read(path)
     recipe = recipe_of(cell)
     if not _same(record, cell, recipe):

@@ -31,6 +31,7 @@ __all__ = [
     "Run",
     "Writer",
     "append",
+    "is_begun",
     "is_held",
     "lock",
     "provenance",
@@ -212,6 +213,18 @@ def lock(path: Path | str) -> Iterator[Writer]:
             )
         _sync_folder(path.parent)
         yield Writer(path, file)
+
+
+def is_begun(path: Path | str) -> bool:
+    """Whether there is a record with a whole line; a kill may have left less than that."""
+    try:
+        _require_regular(Path(path))
+        with open(path, "rb") as file:
+            return file.readline().endswith(b"\n")
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise RecordError(f"{path}: cannot read: {error.strerror}") from error
 
 
 def is_held(path: Path | str) -> bool:

@@ -59,7 +59,7 @@ def deepfool(
     """Small perturbations of inputs (B, ...) that change the decisions of the model.
 
     Each step goes to the nearest of the C-1 boundaries of the model linearized at x + r, and a
-    fraction ``overshoot`` further; the margin it covers is at least the rounding of the logits,
+    fraction ``overshoot`` further; it is at least as long as rounding, of the logits and of x + r,
     so that an image on a boundary leaves it. On a linear model the first step ends
     (1 + overshoot) times the exact distance away. An image is done when its decision has
     changed; it stays without one after ``max_steps``, where all slopes are zero, or where the
@@ -96,25 +96,33 @@ def _deepfool(
     left = torch.arange(len(x), device=x.device)
     decision = left  # replaced by the first look
     for step in range(max_steps + 1):
-        point = (x[left] + r[left]).requires_grad_()
-        # A copy goes in: a first module that works in place would change the point itself.
-        logits = model(point.clone())
-        _check_logits(logits, len(left))
+        point, logits = _look(model, x[left] + r[left])
         chosen, finite = logits.argmax(1), torch.isfinite(logits).all(1)
         decision = chosen if step == 0 else decision
-        crossed = finite & (chosen != decision)
-        found[left[crossed]] = True
-        if step == max_steps or not bool((finite & ~crossed).any()):
+        found[left] = finite & (chosen != decision)
+        stay = finite & (chosen == decision)
+        if step == max_steps or not bool(stay.any()):
             break
+        if not bool(stay.all()):  # a second look costs less than C-1 ways back for all
+            left, decision = left[stay], decision[stay]
+            point, logits = _look(model, point.detach()[stay])
         move, moving = _step(logits, decision, point)
-        go = finite & ~crossed & moving
-        left, decision = left[go], decision[go]
+        left, decision = left[moving], decision[moving]
         if len(left) == 0:
             break
-        r[left] += (1 + overshoot) * move[go]
+        r[left] += (1 + overshoot) * move[moving]
         steps[left] += 1
     r[~found] = math.nan
     return r, found, steps
+
+
+def _look(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """The images as the point to differentiate at, and their logits (B, C)."""
+    point = images.requires_grad_()
+    # A copy goes in: a first module that works in place would change the point itself.
+    logits = model(point.clone())
+    _check_logits(logits, len(point))
+    return point, logits
 
 
 def _step(logits: Tensor, decision: Tensor, point: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,14 +135,16 @@ def _step(logits: Tensor, decision: Tensor, point: Tensor) -> tuple[Tensor, Tens
     every = torch.arange(C, device=logits.device).expand(len(logits), C)
     others = every[every != decision[:, None]].view(len(logits), C - 1)
     margins = logits.gather(1, others) - logits.gather(1, decision[:, None])  # (B, C-1), <= 0
-    rounding = torch.finfo(logits.dtype).eps * logits.detach().abs().amax(1)
-    nearest = torch.full_like(rounding, math.inf)
+    # At a tie the margin is 0. What rounding hides, in the logits and in x + r, is added to it.
+    hidden = torch.finfo(logits.dtype).eps * logits.detach().abs().amax(1)
+    least = torch.finfo(point.dtype).eps * _norms(point.detach())
+    nearest = torch.full_like(hidden, math.inf)
     move = torch.zeros_like(point)
     for j in range(C - 1):
         # Of the input alone: parameters get no gradient, and theirs is not computed.
         (slope,) = torch.autograd.grad(margins[:, j].sum(), point, retain_graph=j < C - 2)
         steep = _norms(slope)
-        distance = (margins[:, j].detach().abs() + rounding) / steep
+        distance = (margins[:, j].detach().abs() + hidden) / steep + least
         closer = distance < nearest  # false for NaN, and for the infinity of a zero slope
         nearest = torch.where(closer, distance, nearest)
         move = torch.where(_wide(closer, slope), slope / _wide(steep, slope), move)

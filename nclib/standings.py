@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from .cells import Cell, recipe_of
-from .records import RecordError, Row, Run, is_held, read
+from .records import RecordError, Row, Run, is_begun, is_held, read
 
 __all__ = ["Board", "Standing", "duration", "line", "summary", "table"]
 
@@ -66,18 +66,11 @@ class Board:
         except OSError:
             return None
         stamp = (found.st_mtime_ns, found.st_size)
-        if not found.st_size:
-            return None
         known = self._known.get(cell.name)
         if known is None or known[0] != stamp:
-            try:
-                known = (stamp, read(self.path(cell)))
-            except RecordError:
-                # Its very first line may be in the making.
-                if is_held(self.path(cell)):
-                    return None
-                raise
-            self._known[cell.name] = known
+            if not is_begun(self.path(cell)):
+                return None
+            known = self._known[cell.name] = (stamp, read(self.path(cell)))
         return known[1]
 
     def standing(self, cell: Cell) -> Standing:

@@ -64,22 +64,15 @@ def sweep(
     crew = _Crew(Board(Path(folder)), cells, slots, root, tuple(options), max_minutes)
     picture = _Picture(crew.board, cells)
     crew.require_data(download)
-    with _Asked().listening() as asked, crew:
-        while True:
-            crew.collect()
-            if asked.times:
-                crew.stop(by_force=asked.times > 1)
-            elif crew.minutes_left == 0:
-                crew.waiting = []  # children keep the time themselves
-            else:
-                crew.start()
-            standings = crew.standings()
+    with _Asked().listening() as asked, crew.ending_with(asked):
+        while crew.work(asked):
             if show is not None:
-                show(standings)
-            if not crew.children and not crew.waiting:
-                break
+                show(crew.standings())
             picture.draw(at_least=PICTURE_SECONDS)
             time.sleep(POLL)
+        standings = crew.standings()
+        if show is not None:
+            show(standings)
         picture.draw(at_least=0.0)
     if asked.signal == signal.SIGINT:
         raise KeyboardInterrupt
@@ -260,12 +253,27 @@ class _Crew:
             self.waiting.remove(cell)
         self.states[cell], self.reasons[cell] = state, reason
 
-    def __enter__(self) -> _Crew:
-        return self
+    def work(self, asked: _Asked) -> bool:
+        """Note who has ended and start whoever can be started; whether anything is left to do."""
+        self.collect()
+        if asked.times:
+            self.stop(by_force=asked.times > 1)
+        elif self.minutes_left == 0:
+            self.waiting = []  # children keep the time themselves
+        else:
+            self.start()
+        return bool(self.children or self.waiting)
 
-    def __exit__(self, *_: object) -> None:
+    @contextmanager
+    def ending_with(self, asked: _Asked) -> Iterator[None]:
         """Where the sweep itself fails no child goes on unseen."""
-        self.stop(by_force=False)
+        try:
+            yield
+        except BaseException:
+            asked.times += 1
+            while self.work(asked):
+                time.sleep(POLL)
+            raise
 
     def stop(self, by_force: bool) -> None:
         """Start nothing more; ask children once to end, or kill them."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import os
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -122,6 +121,11 @@ class Training:
             weight_decay=recipe.weight_decay,
             fused=True if on_cuda else None,
         )
+        if on_cuda and recipe.momentum:
+            # Zero momentum makes the same first step. Left to itself, a fused first step whose
+            # scaled gradients overflow is skipped, but keeps its new buffers, never written to.
+            for p in self._parameters():
+                self.optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
         self._scaler = torch.amp.GradScaler(machine.kind, enabled=machine.precision == "float16")
         self._index = torch.zeros(recipe.batch_size, dtype=torch.int64, device=machine.device)
         self._total = torch.zeros((), device=machine.device)  # of the epoch's losses
@@ -268,7 +272,7 @@ class Training:
         """A checkpoint that fits, or an error before anything is changed."""
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a damaged pickle may raise anything
             raise CheckpointError(f"{path}: not a checkpoint that can be read: {error}") from error
         mine = self._identity()
         theirs = {key: state.get(key) for key in mine} if isinstance(state, dict) else None

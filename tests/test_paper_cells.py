@@ -15,10 +15,10 @@ from nclib.tests.formats import SHAPES, WRITE, publish
 PER_CLASS = 13  # 130 images: one batch of 128
 CELLS = (
     "mnist-resnet18-mse",
-    "fashionmnist-densenet40-ce",
+    "fashionmnist-thindensenet-ce",
     "svhn-densenet40-mse",
     "cifar10-vgg11-mse",
-    "stl10-densenet201-mse",
+    "stl10-thinresnet-mse",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,8 @@ def bench(
 
     Each of the timings takes about ``seconds`` after its warm-up: at least a step or twenty
     images of each class, at most an epoch or the whole training set. The rest is scaled up, and
-    the report says from how much.   Chapter: protocol.
+    the report says from how much. Times are those of the wall, so others' load counts; it is in
+    the report.   Chapter: protocol.
     """
     if not seconds > 0:
         raise ValueError(f"seconds: expected more than 0, got {seconds}")
@@ -80,6 +82,14 @@ def _stages(
     }
 
 
+def _libraries(machine: Machine) -> dict[str, str]:
+    """What else the speed depends on: the build of torch, and the library of its convolutions."""
+    libraries = {"torch": str(torch.__version__)}
+    if machine.kind == "cuda":
+        libraries |= {"CUDA": str(torch.version.cuda), "cuDNN": str(torch.backends.cudnn.version())}
+    return libraries
+
+
 def _report(cell: Cell, images: ImageSet, machine: Machine, found: dict[str, Any]) -> BenchReport:
     recipe = recipe_of(cell)
     measurements = len(measured_epochs(recipe.epochs, cell.every))
@@ -94,6 +104,8 @@ def _report(cell: Cell, images: ImageSet, machine: Machine, found: dict[str, Any
 
     steps = {name: found[f"our step, {name}"] for name in _variants(machine)}
     size, rate = found["matrix product"]
+    origin = provenance()
+    origin["versions"] |= _libraries(machine)
     return BenchReport(
         cell=cell.name, device=machine.name, precision=machine.precision, graph=machine.graph,
         compile=machine.compile, threads=torch.get_num_threads(), images=len(images),
@@ -101,5 +113,7 @@ def _report(cell: Cell, images: ImageSet, machine: Machine, found: dict[str, Any
         ours=way(steps[_name(machine)], found["our measurement"]),
         notebook=way(found["notebook's step"], found["notebook's analysis"]),
         variants={name: timing.each for name, timing in steps.items()},
-        flops_per_image=found["operations"], matrix_rate=rate, matrix_size=size, **provenance(),
+        flops_per_image=found["operations"], matrix_rate=rate, matrix_size=size,
+        cores=os.cpu_count(), load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        **origin,
     )  # fmt: skip

@@ -90,7 +90,7 @@ def matrix_rate(machine: Machine, seconds: float) -> tuple[int, float]:
 
         def multiply(count: int, a: torch.Tensor = a, b: torch.Tensor = b) -> None:
             for _ in range(count):
-                a @ b
+                torch.mm(a, b)
 
         with machine.training():
             rates[n] = 2 * n**3 / Clock(machine, min(seconds, 2.0)).fit(multiply, 1, 1000).each

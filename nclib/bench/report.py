@@ -56,6 +56,8 @@ class BenchReport:
     flops_per_image: float
     matrix_rate: float
     matrix_size: int
+    cores: int | None
+    load: float | None  # of the machine at the end, this bench included; None where unknown
     started: str
     versions: dict[str, str]
     commit: str | None
@@ -72,13 +74,15 @@ class BenchReport:
 
     @property
     def circumstances(self) -> str:
-        """Device, precision, threads, versions and time, in a line."""
+        """Device, precision, threads, load, versions and time, in a line."""
         how = [self.precision, *["graph"] * self.graph, *["compiled"] * self.compile]
+        load = "unknown" if self.load is None else f"{self.load:.1f}"
         versions = [f"{name} {version}" for name, version in self.versions.items()]
         return "; ".join(
             [
                 self.device, f"ours {', '.join(how)}", "the notebook's as torch comes",
                 f"{self.threads} host thread{'s' * (self.threads != 1)}",
+                f"load {load} on {self.cores} cores",
                 f"batch {self.batch_size}", ", ".join(versions),
                 f"commit {(self.commit or 'unknown')[:12]}", self.started,
             ]

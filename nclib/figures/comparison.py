@@ -25,7 +25,7 @@ __all__ = ["LOSS_COLORS", "Curve", "plot_array", "plot_gaps", "plot_plane"]
 
 LOSS_COLORS = {"mse": INK, "ce": "#CC3311"}
 NOT_RUN = "not run"
-# Inches: the only row, one of several with curves, with readings alone, with nothing; key and title.
+# Inches: an only row, one with curves, with readings alone, with nothing; key and headings.
 LONE, TALL, READ, FLAT, REST = 2.2, 1.45, 0.75, 0.42, 1.5
 
 _LABELS = {"mse": "squared error", "ce": "cross-entropy"}
@@ -241,7 +241,7 @@ def _scale(ax: Axes, *, logx: bool, drawn: bool, valued: bool) -> None:
         ax.set_yscale("log", nonpositive="mask")
         ax.yaxis.set_major_locator(LogLocator(numticks=4 if drawn else 3))
         ax.yaxis.set_minor_locator(NullLocator())
-        label_ticks(ax.yaxis, widest=30)
+        label_ticks(ax.yaxis, widest=100 if drawn else 30)
     else:
         ax.yaxis.set_major_locator(NullLocator())
     if not drawn:

@@ -147,5 +147,6 @@ def plot_kernels(
             label_ticks(ax.xaxis, widest=300)
             ax.set_title(title, loc="left")
         axes[-1].set_xlabel("epoch")
-        axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.12), ncol=3)
+        if any(panels.values()):
+            axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.12), ncol=3)
     return figure

@@ -98,6 +98,10 @@ def _draw_collapse(ax: Axes, selection: Selection) -> None:
     ax.set_ylabel("NC1  within / between")
     if any(isfinite(value) and value > 0 for value in values):
         ax.set_yscale("log", nonpositive="mask")
+        low, high = ax.get_ylim()
+        if high < 10 * low:  # a decade at least, or noise looks like a law
+            middle = (low * high) ** 0.5
+            ax.set_ylim(middle / 10**0.5, middle * 10**0.5)
         label_ticks(ax.yaxis, widest=100)
 
 

@@ -93,7 +93,8 @@ class DenseLayer(nn.Module):
             self.rest = nn.Identity()
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        if self.recompute and torch.is_grad_enabled():
+        # A compiler cannot trace the checkpoint, and chooses by itself what to compute again.
+        if self.recompute and torch.is_grad_enabled() and not torch.compiler.is_compiling():
             # Nothing here is random, and a CUDA graph cannot read the generator's state.
             first = checkpoint(
                 self._first, *maps, use_reentrant=False, preserve_rng_state=False,
@@ -109,12 +110,17 @@ class DenseLayer(nn.Module):
 
 @contextmanager
 def _statistics_kept(norm: nn.BatchNorm2d) -> Iterator[None]:
-    """Running statistics stay as they are within: the forward pass has already updated them."""
-    norm.track_running_stats = False  # in eval mode they are used nevertheless
+    """Running statistics and batch count stay as they are: the forward pass has updated them.
+
+    Momentum 0 does that with the very call of the forward pass. Leaving the statistics out of the
+    call would save fewer tensors than it did, which the checkpoint refuses.
+    """
+    momentum, count = norm.momentum, norm.num_batches_tracked
+    norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        norm.track_running_stats = True
+        norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def _transition(width: int, narrower: int) -> nn.Sequential:

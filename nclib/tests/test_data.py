@@ -221,6 +221,18 @@ def test_image_set_says_what_is_wrong(
         ImageSet(**{**fields, field: value})
 
 
+def test_the_scale_lies_beside_the_images() -> None:
+    """The constants are made once, in float32, and a set on another device has its own."""
+    images = load("digits", split="train")
+    mean, std = images._scale
+    assert images._scale[0] is mean and mean.shape == std.shape == (1, 1, 1)
+    assert (mean.dtype, float(mean), float(std)) == (
+        torch.float32, float(torch.tensor(images.mean[0])), float(torch.tensor(images.std[0]))
+    )  # fmt: skip
+    moved = images.to("meta")
+    assert moved._scale[0].device.type == "meta" and images._scale[0] is mean
+
+
 @pytest.mark.parametrize("method", ["batch", "subset"])
 def test_index_must_be_positions(method: str) -> None:
     """A byte or Boolean tensor, which would select by mask, is refused."""

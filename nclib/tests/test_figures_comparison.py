@@ -1,4 +1,4 @@
-"""Pictures of two losses side by side show the numbers they are given, and say what is not there."""
+"""Pictures of two losses show the numbers they are given, and say what is not there."""
 
 from __future__ import annotations
 

@@ -103,13 +103,13 @@ def test_measuring_is_exact_and_puts_back(fails):
     """All switches say IEEE within, and what they said before afterwards, also after an error."""
     found = module._switches(torch.backends)
     before, benchmark = switches(), torch.backends.cudnn.benchmark
+    x = torch.ones(2, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with torch.autocast("cpu", dtype=torch.bfloat16):
             try:
                 with CPU.measuring():
                     assert switches() == [exact for _, _, exact in found] != before
-                    x = torch.ones(2, 2)
                     assert (x @ x).dtype == torch.float32
                     if fails:
                         raise RuntimeError("on purpose")

@@ -232,6 +232,11 @@ def test_kernels_of_a_cell(tmp_path: Path, monkeypatch) -> None:
     recipe = recipe_of(TINY)
     steps = 1000 // recipe.batch_size
     assert look.clock == pytest.approx(steps * recipe.learning_rate / 0.1 / 5, rel=EXACT)
+    (later,) = suite.follow_kernel(TINY, epochs=(3,))
+    training, images = suite._begin(TINY, None)
+    training.advance(images)
+    first = suite._full_set_values(training.model, images.batch(torch.arange(1000)), images)
+    torch.testing.assert_close(look.moved, (later.kernel.omega - first) / 2, rtol=TIGHT, atol=0)
     back = suite.KernelLook.from_record(json.loads(json.dumps(look.to_record())))
     torch.testing.assert_close(back.predicted, look.predicted, rtol=SINGLE, atol=0)
     torch.testing.assert_close(back.moved, look.moved, rtol=SINGLE, atol=0)

@@ -13,8 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nclib import records
-from nclib.records import RecordError, Row, Run, append, is_held, lock, provenance, read
+from nclib.records import (
+    RecordError,
+    Row,
+    Run,
+    append,
+    is_begun,
+    is_held,
+    lock,
+    provenance,
+    read,
+)
 
 RUN = Run(
     id="a", cell={"dataset": "digits", "seed": 0}, recipe={"epochs": 3},
@@ -98,7 +107,7 @@ def test_a_torn_line_loses_only_itself(tmp_path_factory, cut):
         (b"[]", "expected an object, got list"),
         (b'{"kind": "rwo"}', "expected kind to be one of"),
         (b'{"kind": "row", "run": "a"}', "missing"),
-        (b'{"kind": "row", "nonsense": 1}', r"unknown fields \['nonsense'\]"),
+        (b'{"kind": "row", "nonsense": 1}', r"unknown fields \['nonsense'\], as of a newer version"),
         (b"\xff\xfe", "decode"),
         (b"", "Expecting value"),
         (json.dumps({"kind": "row", "run": "a", "epoch": 1.5}).encode(), "epoch: expected int"),
@@ -153,24 +162,88 @@ def test_what_cannot_be_read_or_written_is_said_in_words(tmp_path):
         read(tmp_path / "b.jsonl")
 
 
-def test_a_full_disk_is_said_in_words_and_tears_one_line_at_most(tmp_path, monkeypatch):
-    """A disk that takes a part and refuses the rest: the file is named, whole records stay."""
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+def test_a_line_is_written_whole_or_not_at_all(tmp_path, monkeypatch, error):
+    """A disk that takes a part and refuses the rest, or an interrupt: no half line stays."""
     path, write = tmp_path / "a.jsonl", os.write
     append(path, RUN)
+    before = path.read_bytes()
 
     def nearly_full(descriptor: int, data: bytes) -> int:
         if len(data) < 50:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise error
         return write(descriptor, data[:-40])
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", nearly_full)
-        with pytest.raises(RecordError, match="a.jsonl: cannot append a record: No space left"):
+        said = RecordError if isinstance(error, OSError) else KeyboardInterrupt
+        with pytest.raises(said) as found:
             append(path, ROW)
-    assert read(path) == (RUN, [])
-    assert set_torn_line_aside(path)
+    if said is RecordError:
+        assert "a.jsonl: cannot append a record: No space left" in str(found.value)
+    assert path.read_bytes() == before
     append(path, ROW)
     assert read(path) == (RUN, [ROW])
+
+
+def test_a_torn_line_that_cannot_be_kept_stays_where_it_is(tmp_path):
+    """A full disk, or a folder in the way: nothing is cut off before it is safe elsewhere."""
+    path = tmp_path / "a.jsonl"
+    append(path, RUN)
+    path.write_bytes(path.read_bytes() + b'{"kind": "ro')
+    before = path.read_bytes()
+    path.with_name("a.jsonl.torn").mkdir()
+    with pytest.raises(RecordError, match="a.jsonl.torn: cannot keep a torn line there: Is a dir"):
+        set_torn_line_aside(path)
+    assert path.read_bytes() == before
+
+
+def test_records_without_newer_fields_are_read(tmp_path):
+    """A record of an earlier version has the defaults where it says nothing."""
+    path = tmp_path / "a.jsonl"
+    old = {
+        "kind": "row", "run": "a", "epoch": 1, "split": "train", "accuracy": 0.5,
+        "mismatch": 0.25, "loss": 0.1, "metrics": {"x": 1.0}, "terms": {"consistent": {"nc1": 0.1}},
+    }  # fmt: skip
+    append(path, RUN)
+    path.write_bytes(path.read_bytes() + json.dumps(old).encode() + b"\n")
+    assert read(path) == (RUN, [ROW]) and read(path)[1][0].omega == []
+    assert "reason" not in path.read_text() and math.isnan(read(path)[1][0].robustness)
+
+
+def test_what_is_the_default_is_not_written(tmp_path):
+    """Lines stay short; what was measured is written, and read back."""
+    path = tmp_path / "a.jsonl"
+    append(path, RUN)
+    append(path, ROW)
+    assert "robustness" not in path.read_text() and "omega" not in path.read_text()
+    measured = replace(ROW, epoch=2, omega=[2.0, 1.0], robustness=0.25)
+    append(path, measured)
+    append(path, replace(RUN, status="failed", reason="out of memory", seconds=1.5))
+    record, found = read(path)
+    assert found == [ROW, measured] and (record.reason, record.seconds) == ("out of memory", 1.5)
+
+
+@pytest.mark.parametrize(
+    "content, begun", [(None, False), (b"", False), (b'{"kind"', False), (b"{}\n{", True)]
+)
+def test_a_record_begins_with_its_first_whole_line(tmp_path, content, begun):
+    """Less than that is what a kill leaves: there is nothing to read yet."""
+    path = tmp_path / "a.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    assert is_begun(path) == begun
+
+
+def test_a_file_system_without_locks_is_said_in_words(tmp_path, monkeypatch):
+    """Two processes could mix their lines there: the first is refused already."""
+
+    def unable(*_) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unable)
+    with pytest.raises(RecordError, match="this file system cannot lock: No locks available"):
+        append(tmp_path / "a.jsonl", RUN)
 
 
 def _hold(path, started, done):
@@ -185,7 +258,7 @@ def test_two_processes_cannot_write_one_run(tmp_path):
     started, done = context.Event(), context.Event()
     first = context.Process(target=_hold, args=(tmp_path / "a.jsonl", started, done))
     first.start()
-    assert started.wait(60)
+    assert started.wait(60) and is_held(tmp_path / "a.jsonl")
     with (
         pytest.raises(RecordError, match="another process is writing this run"),
         lock(tmp_path / "a.jsonl"),
@@ -193,6 +266,7 @@ def test_two_processes_cannot_write_one_run(tmp_path):
         pass
     first.kill()
     first.join(30)
+    assert not is_held(tmp_path / "a.jsonl") and not is_held(tmp_path / "none.jsonl")
     with lock(tmp_path / "a.jsonl"):
         pass
 

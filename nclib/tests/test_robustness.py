@@ -198,9 +198,12 @@ def test_images_that_have_crossed_are_left_alone():
     seen = []
     model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
     steps = deepfool(model, x).steps
-    # One look more than steps, in which the last images are seen to have crossed.
-    assert seen == [int((steps >= i).sum()) if i else 40 for i in range(int(steps.max()) + 1)]
-    assert seen[-1] < 40
+    expected = [40]
+    for step in range(1, int(steps.max()) + 1):
+        before, after = int((steps >= step).sum()), int((steps > step).sum())
+        # A look at all that moved; where some are done, one at the rest before they move again.
+        expected += [before, after] if 0 < after < before else [before]
+    assert seen == expected and seen[-1] < 40
 
 
 def test_twice_the_same(network):
@@ -282,8 +285,12 @@ def test_an_image_on_a_boundary_leaves_it(dtype, overshoot):
     """At a tie the margin is 0; a step of rounding size is made, and r is as small."""
     model = nn.Linear(2, 2, bias=False)
     model.weight.data = torch.eye(2)
-    result = deepfool(model.to(dtype), torch.tensor([[0.3, 0.3]], dtype=dtype), overshoot=overshoot)
-    assert bool(result.found.all()) and 0 < result.average < 10 * torch.finfo(dtype).eps
+    # The second image is far out, where a step as small as the logits' rounding would be lost.
+    x = torch.tensor([[0.3, 0.3], [1e3, 1e3]], dtype=dtype)
+    model.bias = nn.Parameter(torch.full((2,), -1e3))
+    result = deepfool(model.to(dtype), x, overshoot=overshoot)
+    assert bool(result.found.all()) and float(result.relative.min()) > 0
+    assert float(result.relative[1]) < 10 * torch.finfo(dtype).eps
 
 
 class Overflowing(nn.Module):
@@ -328,12 +335,20 @@ def test_the_network_is_left_as_it_was(training, around):
     assert torch.equal(result.perturbations, expected)  # batch norm with its stored statistics
 
 
-def test_an_error_inside_leaves_the_network_as_it_was():
-    """The modes come back also when the model fails."""
-    model = convnet().train()
-    deterministic = torch.backends.cudnn.deterministic
-    with pytest.raises(RuntimeError):
-        deepfool(model, gaussian(7, 4, 3, 6, 6))
+@pytest.mark.parametrize("deterministic", [True, False])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_settings_come_back(deterministic, channels, monkeypatch):
+    """Modes and the choice of algorithms are ours only within, also when the model fails."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", deterministic)
+    model, seen = convnet().train(), []
+    model.register_forward_pre_hook(
+        lambda *_: seen.append((model.training, torch.backends.cudnn.deterministic))
+    )
+    try:
+        deepfool(model, gaussian(7, 4, channels, 6, 6))
+    except RuntimeError:
+        assert channels == 3
+    assert set(seen) == {(False, True)}
     assert all(module.training for module in model.modules())
     assert torch.backends.cudnn.deterministic == deterministic
 

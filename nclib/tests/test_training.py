@@ -8,6 +8,7 @@ import os
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -250,10 +251,10 @@ class Watched(nn.Module):
 def test_only_the_body_computes_in_low_precision(few):
     """Neck and head get float32, weights and momentum are float32; the body's maps are not."""
     training = start(machine=Machine("cpu", "bfloat16"))
-    model = training.model
+    model: Any = training.model
     last = model.body[-1] = Watched(model.body[-1])
-    neck, head = Watched(model.neck), Watched(model.fc)
-    model.neck, model.fc = neck, head
+    neck = model.neck = Watched(model.neck)
+    head = model.fc = Watched(model.fc)
     training.advance(few)
     assert last.seen == {torch.bfloat16} and neck.seen == head.seen == {torch.float32}
     kept = [*model.parameters(), *(b for b in training._momentum() if b is not None)]
@@ -486,6 +487,25 @@ def test_every_refusal_of_the_system_is_in_words(tmp_path, monkeypatch, code):
         training.save(tmp_path / "nowhere" / "a.pt")
 
 
+def test_torchs_own_complaint_is_seen_through(tmp_path, monkeypatch):
+    """torch's writer fails a second time on closing; what is reported is the first reason."""
+
+    def save(*args):
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            raise RuntimeError("unexpected pos 64 vs 0")
+
+    training = start()
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(CheckpointError, match="a.pt: cannot write: No space left on device"):
+        training.save(tmp_path / "a.pt")
+    monkeypatch.setattr(torch, "save", lambda *args: (_ for _ in ()).throw(RuntimeError("odd")))
+    with pytest.raises(CheckpointError, match="a.pt: cannot write: odd"):
+        training.save(tmp_path / "a.pt")
+    assert os.listdir(tmp_path) == []
+
+
 def test_an_interrupt_while_saving_is_an_interrupt(tmp_path, monkeypatch):
     """Ctrl-C is passed on, and cleans up too."""
     training = start()
@@ -501,10 +521,15 @@ def test_an_interrupt_while_saving_is_an_interrupt(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.skipif("NCLIB_TEST_COMPILE" not in os.environ, reason="NCLIB_TEST_COMPILE is not set")
-def test_a_compiled_body_trains_alike(few):
+@pytest.mark.parametrize(
+    "machine",
+    [Machine(compile=True), pytest.param(Machine("cuda", graph=True, compile=True), marks=CUDA)],
+    ids=["cpu", "cuda"],
+)
+def test_a_compiled_body_trains_alike(few, machine):
     """Compilation changes neither losses nor the names of the weights."""
-    ours, plain = start(machine=Machine("cpu", compile=True)), start()
-    assert losses(ours, few) == pytest.approx(losses(plain, few), rel=SINGLE)
+    ours, plain = start(machine=machine), start()
+    assert losses(ours, few) == pytest.approx(losses(plain, few), rel=100 * SINGLE)
     assert list(ours.model.state_dict()) == list(plain.model.state_dict())
 
 
@@ -547,6 +572,13 @@ def test_a_graph_resumes_on_cuda_and_on_the_cpu(few, tmp_path, before):
     plain = start(LONG)
     plain.restore(tmp_path / "a.pt")
     assert losses(plain, few, 4) == pytest.approx(rest, rel=100 * SINGLE)
+
+
+@CUDA
+def test_momentum_is_zero_before_the_first_step():
+    """On CUDA a scaled first step that is skipped would leave a buffer that nobody wrote."""
+    momentum = start(machine=Machine("cuda", "float16"))._momentum()
+    assert all(buffer is not None and not bool(buffer.any()) for buffer in momentum)
 
 
 @CUDA
