@@ -1,4 +1,4 @@
-"""The ``nclib`` command: run a cell, list and show runs, check every claim of the ledger."""
+"""The ``nclib`` command: run, sweep and time cells, list and show runs, check every claim."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from .bench import bench as bench_cell
 from .cells import CELLS, Cell, grid_of
 from .experiments import published
 from .experiments import run as run_cell
 from .machine import Machine
 from .records import Row, Run, read
+from .sweep_command import sweep_command
 from .tables import cells_table, grids_table, rows_table, verdicts_table
 
 app = typer.Typer(
@@ -29,26 +30,46 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where runs are kept.")]
 Name = Annotated[str, typer.Argument(help="dataset-network-loss, such as digits-convnet-mse.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of torchvision's data sets.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch a missing data set.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
+Precision = Annotated[
+    str | None, typer.Option(help="float32, bfloat16 or float16; else the device's best.")
+]
+Graph = Annotated[
+    bool | None, typer.Option(help="Replay the step as a CUDA graph; else where it can be.")
+]
+Compile = Annotated[bool, typer.Option("--compile", help="Compile the convolutional body.")]
+
+
+app.command("sweep", context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(
+    sweep_command
+)
 
 
 @app.command()
 def run(
     cell: Name,
     folder: Folder = Path("runs"),
-    root: Annotated[Path | None, typer.Option(help="Folder of torchvision's data sets.")] = None,
-    download: Annotated[bool, typer.Option("--download", help="Fetch a missing data set.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    root: Root = None,
+    download: Download = False,
+    device: Device = "cpu",
+    precision: Precision = None,
+    graph: Graph = None,
+    compile: Compile = False,
     epochs: Annotated[int | None, typer.Option(help="Fewer epochs than the recipe's.")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on so many images, balanced.")] = None,
+    every: Annotated[int | None, typer.Option(help="Measure each m-th epoch.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Pause after so long.")] = None,
     robustness: Annotated[str, typer.Option(help="never, ends or always.")] = "never",
 ) -> None:
     """Train and measure a cell; a killed run goes on where it was, a finished one is read back."""
-    chosen = Cell.parse(cell)
-    chosen = replace(chosen, epochs=epochs or chosen.epochs, images=limit or chosen.images)
-    _require_device(device)
+    asked = {"epochs": epochs, "images": limit, "every": every}
+    changed = {name: value for name, value in asked.items() if value is not None}
+    chosen = replace(Cell.parse(cell), **changed)
     rows = list(run_cell(
-        chosen, folder=folder, root=root, download=download, machine=Machine(device),
+        chosen, folder=folder, root=root, download=download,
+        machine=Machine.of(device, precision, graph, compile),
         max_minutes=max_minutes, robustness=robustness,
     ))  # fmt: skip
     record, _ = read(folder / f"{chosen.name}.jsonl")
@@ -58,6 +79,31 @@ def run(
     console.print(rows_table(rows))
     if record.status == "diverged":
         raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    cell: Name,
+    root: Root = None,
+    download: Download = False,
+    device: Device = "cpu",
+    precision: Precision = None,
+    graph: Graph = None,
+    compile: Compile = False,
+    limit: Annotated[int | None, typer.Option(help="Train on so many images, balanced.")] = None,
+    seconds: Annotated[float, typer.Option(help="Time of each measurement.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> None:
+    """Time a cell here: our loop beside the notebook's way, and the machine's own matrix rate."""
+    chosen = Cell.parse(cell)
+    report = bench_cell(
+        replace(chosen, images=chosen.images if limit is None else limit), root=root,
+        download=download, machine=Machine.of(device, precision, graph, compile), seconds=seconds,
+    )  # fmt: skip
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        console.print(report.to_table())
 
 
 @app.command("list")
@@ -122,17 +168,6 @@ def main() -> None:
     except (ValueError, OSError) as error:
         errors.print("[bold red]error:[/]", escape(str(error)))
         raise SystemExit(2) from None
-
-
-def _require_device(device: str) -> None:
-    """Raise a ValueError unless torch can put something there."""
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"device: expected one that works here, got {device!r}: {reason}"
-        ) from error
 
 
 def _find(name: str, folder: Path) -> tuple[Run, list[Row]]:
