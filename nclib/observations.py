@@ -202,8 +202,8 @@ class _Look:
         """On the same test images at every epoch, drawn without replacement as in the paper."""
         drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
         index = drawn[:ROBUST_IMAGES].to(images.labels.device)
-        self.training.model.eval()
-        return robustness_of(self.training.model, images.batch(index))
+        with self.training.machine.measuring():
+            return robustness_of(self.training.model, images.batch(index))
 
 
 @torch.no_grad()

@@ -16,17 +16,15 @@ from nclib.models import build, split
 from nclib.simplex import norm_spread
 from nclib.training import Recipe, fit
 
-from .notebook_formulas import (
+from .notebook_formulas import WEIGHT_DECAY, Notebook, notebook
+from .notebook_relations import (
     ALWAYS,
     BALANCED,
     NEVER,
     RELATIONS,
-    WEIGHT_DECAY,
-    Notebook,
     Ours,
     Relation,
     distance,
-    notebook,
     peer_table,
 )
 from .samples import Sample, collapsed_sample, random_sample

@@ -305,6 +305,9 @@ def test_infinite_logits_decide_nothing():
     """A step into logits that are not finite is no decision found."""
     result = deepfool(Overflowing(), torch.tensor([[-0.5, -200.0], [-2.0, 0.0]]).double())
     assert result.found.tolist() == [False, False]
+    masked = nn.Linear(4, 3)
+    masked.bias.data[2] = -torch.inf  # a class that is ruled out leaves the others undecided too
+    assert not bool(deepfool(masked, gaussian(1, 3, 4).float()).found.any())
 
 
 def state_of(model: nn.Module) -> list:
