@@ -28,7 +28,7 @@ from .snr import snr_values
 from .stats import ClassStats
 from .training import DivergedError, Training, loss_of
 
-__all__ = ["Observation", "observe", "splits_of", "summarize"]
+__all__ = ["Observation", "features_of", "observe", "splits_of", "summarize"]
 
 MEASURE_BATCH = 1000
 SAVE_MINUTES = 5.0  # at most so much work is lost to a kill between two measurements
@@ -176,7 +176,7 @@ class _Look:
         training = self.training
         means: Tensor | None = None
         for split_, images in self.splits.items():
-            features, logits, head = _features(training, images)
+            features, logits, head = features_of(training, images)
             if not bool(torch.isfinite(features).all()):
                 raise DivergedError(f"features are no longer finite in epoch {training.epoch}")
             labels = images.labels.to(features.device)
@@ -207,7 +207,7 @@ class _Look:
 
 
 @torch.no_grad()
-def _features(training: Training, images: ImageSet) -> tuple[Tensor, Tensor, Head]:
+def features_of(training: Training, images: ImageSet) -> tuple[Tensor, Tensor, Head]:
     """Features (N, d) and logits (N, C) of a whole set, and the head.
 
     Never from the training pass: batch statistics put a floor under the within-class spread.

@@ -10,9 +10,7 @@ from its checkpoint and ends with the same weights, bit for bit on a CPU.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from . import checkpoints
+from .checkpoints import CheckpointError
 from .data import ImageSet
 from .machine import CPU, CudaRecorder, Machine, Recorder, record
 from .models import Network
@@ -28,13 +28,7 @@ from .models import Network
 __all__ = ["CheckpointError", "DivergedError", "Recipe", "Training", "fit", "loss_of"]
 
 LOSSES = ("mse", "ce")
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read or written; the message names the file.
-
-    What lay there before is left as it is.
-    """
+FIELDS = ("epoch", "loss", "zero_error_epoch", "model", "momentum", "scaler")
 
 
 class DivergedError(ArithmeticError):
@@ -224,8 +218,6 @@ class Training:
         It holds numbers only, none of the machine's options, so that another machine can go on.
         Raises CheckpointError where it cannot be written; an older one is left as it was.
         """
-        path = Path(path)
-        temporary = path.with_name(path.name + ".part")
         state = self._identity() | {
             "epoch": self.epoch,
             "loss": self.loss,
@@ -234,18 +226,7 @@ class Training:
             "momentum": self._momentum(),
             "scaler": self._scaler.state_dict(),
         }
-        try:
-            with open(temporary, "wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException as error:
-            with suppress(OSError):
-                temporary.unlink()
-            if isinstance(error, (OSError, RuntimeError)):  # torch's writer has its own words
-                raise CheckpointError(f"{path}: cannot write: {_reason(error)}") from error
-            raise
+        checkpoints.write(path, state)
 
     def restore(self, path: Path | str) -> None:
         """Go on from a checkpoint of the same recipe and seed; no code in the file is run.
@@ -270,17 +251,7 @@ class Training:
 
     def _read(self, path: Path) -> dict[str, Any]:
         """A checkpoint that fits, or an error before anything is changed."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged pickle may raise anything
-            raise CheckpointError(f"{path}: not a checkpoint that can be read: {error}") from error
-        mine = self._identity()
-        theirs = {key: state.get(key) for key in mine} if isinstance(state, dict) else None
-        if theirs != mine:
-            raise CheckpointError(f"{path}: expected a checkpoint of {mine}, got {theirs}")
-        missing = {"epoch", "loss", "zero_error_epoch", "model", "momentum", "scaler"} - set(state)
-        if missing:
-            raise CheckpointError(f"{path}: expected {sorted(missing)} too, got {sorted(state)}")
+        state = checkpoints.read(path, self._identity(), FIELDS)
         shapes = {name: tensor.shape for name, tensor in self.model.state_dict().items()}
         if {name: tensor.shape for name, tensor in state["model"].items()} != shapes:
             raise CheckpointError(
@@ -295,13 +266,6 @@ class Training:
             "seed": self.seed,
             "network": type(self.model).__name__,
         }
-
-
-def _reason(error: BaseException) -> str:
-    """What the system said: torch's writer hides it behind a complaint of its own."""
-    while not isinstance(error, OSError) and error.__context__ is not None:
-        error = error.__context__
-    return getattr(error, "strerror", None) or str(error).splitlines()[0]
 
 
 def fit(

@@ -13,7 +13,7 @@ from ..data import ImageSet
 from ..head import decide
 from ..machine import Machine
 from ..models import Network, build
-from ..observations import Observation, _features, summarize
+from ..observations import Observation, features_of, summarize
 from ..stats import ClassStats
 from ..training import DivergedError, Training, loss_of
 from .clock import Clock, Timing
@@ -61,7 +61,7 @@ def measurement(cell: Cell, images: ImageSet, machine: Machine, seconds: float) 
         if count not in parts:
             part = images.balanced(count // images.num_classes, seed=0)
             parts[count] = part.to(machine.device)
-        features, logits, head = _features(training, parts[count])
+        features, logits, head = features_of(training, parts[count])
         labels = parts[count].labels.to(features.device)
         stats = ClassStats.of(features, labels, images.num_classes)
         decisions = decide(features, labels, head, stats.means)

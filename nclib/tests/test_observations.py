@@ -11,7 +11,7 @@ import torch
 from nclib import Cell, ClassStats, models
 from nclib.cells import recipe_of
 from nclib.data import load
-from nclib.observations import _features, observe, splits_of, summarize
+from nclib.observations import features_of, observe, splits_of, summarize
 from nclib.snr import snr
 from nclib.training import Training
 
@@ -31,8 +31,8 @@ def test_features_do_not_depend_on_their_batch():
     model = models.build("convnet", num_classes=10, channels=1, size=8, seed=0)
     training = Training(model, recipe_of(CELL), seed=0)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    whole, *_ = _features(training, images)
-    part, *_ = _features(training, images.subset(torch.arange(7)))
+    whole, *_ = features_of(training, images)
+    part, *_ = features_of(training, images.subset(torch.arange(7)))
     assert torch.allclose(part, whole[:7], rtol=SINGLE, atol=SINGLE)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 

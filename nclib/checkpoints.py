@@ -1,0 +1,63 @@
+"""Files that a training goes on from: written whole or not at all, read without running code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["CheckpointError", "read", "write"]
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read or written; the message names the file.
+
+    What lay there before is left as it is.
+    """
+
+
+def write(path: Path | str, state: dict[str, Any]) -> None:
+    """Write a checkpoint to a temporary file, push it to the disk, then rename it.
+
+    Raises CheckpointError where it cannot be written; an older one is left as it was.
+    """
+    path = Path(path)
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with open(temporary, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, (OSError, RuntimeError)):  # torch's writer has its own words
+            raise CheckpointError(f"{path}: cannot write: {_reason(error)}") from error
+        raise
+
+
+def read(path: Path | str, identity: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """A checkpoint of this identity with these fields, on the CPU; no code in the file is run."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle may raise anything
+        raise CheckpointError(f"{path}: not a checkpoint that can be read: {error}") from error
+    theirs = {key: state.get(key) for key in identity} if isinstance(state, dict) else None
+    if theirs != identity:
+        raise CheckpointError(f"{path}: expected a checkpoint of {identity}, got {theirs}")
+    missing = set(fields) - set(state)
+    if missing:
+        raise CheckpointError(f"{path}: expected {sorted(missing)} too, got {sorted(state)}")
+    return state
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said: torch's writer hides it behind a complaint of its own."""
+    while not isinstance(error, OSError) and error.__context__ is not None:
+        error = error.__context__
+    return getattr(error, "strerror", None) or str(error).splitlines()[0]
