@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from .bench import bench as bench_cell
 from .cells import CELLS, Cell, grid_of
-from .experiments import published
+from .experiments import closing_words, published
 from .experiments import run as run_cell
 from .machine import Machine
 from .records import Row, Run, read
@@ -72,10 +72,11 @@ def run(
         machine=Machine.of(device, precision, graph, compile),
         max_minutes=max_minutes, robustness=robustness,
     ))  # fmt: skip
-    record, _ = read(folder / f"{chosen.name}.jsonl")
-    console.print(
-        f"{chosen.name}: {record.status}, {len(rows)} rows in {folder / chosen.name}.jsonl"
-    )
+    path = folder / f"{chosen.name}.jsonl"
+    record, _ = read(path)
+    console.print(f"{chosen.name}: {record.status}, {len(rows)} rows in {path}")
+    if record.status != "finished":
+        console.print(closing_words(record, path))
     console.print(rows_table(rows))
     if record.status == "diverged":
         raise typer.Exit(1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from .models import split
 from .snr import snr
@@ -32,6 +33,7 @@ class Kernel:
 
     omega: Tensor  # (C-1,)
     matrix: Tensor  # (C-1, C-1)
+    own_speed: Tensor  # (C-1,) d omega / dt under the same flow with the network's head as it is
 
     @property
     def num_classes(self) -> int:
@@ -44,7 +46,7 @@ class Kernel:
 
     @property
     def speed(self) -> Tensor:
-        """d omega / dt under gradient flow of 1/2 Ave |Wh+b-y|^2 on the central path, (C-1,)."""
+        """d omega / dt under gradient flow of 1/2 Ave |Wh+b-y|^2 with the best head, (C-1,)."""
         return self.matrix @ self.push
 
     @property
@@ -75,36 +77,31 @@ def kernel_of(model: nn.Module, inputs: Tensor, labels: Tensor, num_classes: int
     left out. SNR values must be simple and positive; where two nearly meet, their directions turn
     fast and K, in their basis, is hard to read. The model is left as it was.
 
+    One more pass, of the loss with the network's own head, gives ``own_speed``.
+
     Source: our derivation.   Chapter: prediction.
     """
-    features, columns = weight_gradients(model, inputs, labels, num_classes)
-    matrix = torch.zeros(num_classes - 1, num_classes - 1, dtype=torch.float64)
+    with full_set_features(model, inputs) as features:
+        slopes = snr_gradients(features.detach(), labels, num_classes)
+        loss = _loss_slope(model, features.detach(), labels, num_classes)
+        columns = _pull_back(model, features, torch.cat([slopes, loss[None]]))
+    gram = torch.zeros(num_classes, num_classes, dtype=torch.float64)
     for gradients in columns:  # one parameter at a time: all of them at once may not fit
-        matrix += (gradients @ gradients.T).cpu()
-    return Kernel(snr(ClassStats.of(features, labels, num_classes)).omega.cpu(), matrix)
+        gram += (gradients @ gradients.T).cpu()
+    omega = snr(ClassStats.of(features.detach(), labels, num_classes)).omega.cpu()
+    return Kernel(omega, gram[:-1, :-1], -gram[:-1, -1])
 
 
 def weight_gradients(
     model: nn.Module, inputs: Tensor, labels: Tensor, num_classes: int
-) -> tuple[Tensor, list[Tensor]]:
-    """The features (N, d), and the gradients (C-1, P_k) of all SNR values in each parameter.
+) -> list[Tensor]:
+    """The gradients (C-1, P_k) of all SNR values in each parameter; zero for the head's.
 
-    In the order of ``model.parameters()``, those that require gradients; zero for the head's.
-
-    Chapter: prediction.
+    In the order of ``model.parameters()``, those that require gradients.   Chapter: prediction.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
     with full_set_features(model, inputs) as features:
-        slopes = snr_gradients(features.detach(), labels, num_classes).to(features)
-        found: list[list[Tensor]] = [[] for _ in parameters]
-        for slope in slopes:
-            gradients = torch.autograd.grad(
-                features, parameters, slope, retain_graph=True, allow_unused=True
-            )
-            for rows, parameter, gradient in zip(found, parameters, gradients, strict=True):
-                rows.append(torch.zeros_like(parameter) if gradient is None else gradient)
-    columns = [torch.stack([g.flatten().double() for g in rows]) for rows in found]
-    return features.detach(), columns
+        slopes = snr_gradients(features.detach(), labels, num_classes)
+        return _pull_back(model, features, slopes)
 
 
 def snr_gradients(features: Tensor, labels: Tensor, num_classes: int) -> Tensor:
@@ -149,7 +146,8 @@ def full_set_features(model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
             norm.train()
             norm.momentum = 0.0
         with torch.enable_grad():
-            yield split(model)[0](inputs)[0]
+            features = split(model)[0](inputs)[0]
+        yield features
     finally:
         for module, mode in modes.items():
             module.training = mode
@@ -157,3 +155,23 @@ def full_set_features(model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
             norm.momentum = momentum
             if count is not None and old is not None:
                 count.copy_(old)
+
+
+def _pull_back(model: nn.Module, features: Tensor, slopes: Tensor) -> list[Tensor]:
+    """Slopes in the features (R, N, d) as slopes (R, P_k) in each parameter that is trained."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    found: list[list[Tensor]] = [[] for _ in parameters]
+    for slope in slopes.to(features):
+        gradients = torch.autograd.grad(
+            features, parameters, slope, retain_graph=True, allow_unused=True
+        )
+        for rows, parameter, gradient in zip(found, parameters, gradients, strict=True):
+            rows.append(torch.zeros_like(parameter) if gradient is None else gradient)
+    return [torch.stack([row.flatten().double() for row in rows]) for rows in found]
+
+
+def _loss_slope(model: nn.Module, features: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """The gradient of 1/2 Ave |Wh+b-y|^2 in the features, (N, d), at the network's own head."""
+    head = split(model)[1]
+    residuals = head.logits(features.double()) - one_hot(labels, num_classes)
+    return residuals @ head.weight / len(features)

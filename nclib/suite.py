@@ -135,6 +135,11 @@ class KernelLook:
         """What omega gains in an epoch by the central-path formula, (C-1,)."""
         return self.clock * self.kernel.speed
 
+    @property
+    def own(self) -> Tensor:
+        """What it gains by gradient flow with the network's own head, (C-1,)."""
+        return self.clock * self.kernel.own_speed
+
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> KernelLook:
         """What :meth:`to_record` wrote."""
@@ -143,15 +148,19 @@ class KernelLook:
             return torch.tensor(record[name], dtype=torch.float64)
 
         return cls(
-            record["name"], record["epoch"], Kernel(tensor("omega"), tensor("matrix")),
+            record["name"], record["epoch"],
+            Kernel(tensor("omega"), tensor("matrix"), tensor("own_speed")),
             moved=tensor("moved"), running=tensor("running"), perp=record["perp"],
             clock=record["clock"], provenance=record["provenance"],
         )  # fmt: skip
 
     def to_record(self) -> dict[str, Any]:
         """Plain data for one line of JSON, six digits of each number."""
-        tensors = {"omega": self.kernel.omega, "matrix": self.kernel.matrix, "moved": self.moved,
-                   "running": self.running}  # fmt: skip
+        kernel = self.kernel
+        tensors = {
+            "omega": kernel.omega, "matrix": kernel.matrix, "own_speed": kernel.own_speed,
+            "moved": self.moved, "running": self.running,
+        }  # fmt: skip
         return {
             "name": self.name, "epoch": self.epoch, "perp": _short(self.perp),
             "clock": _short(self.clock), "provenance": self.provenance,
@@ -263,7 +272,7 @@ def _row(cell: Cell, training: Training, images: ImageSet) -> Row:
 
 
 def _full_set_values(model: nn.Module, inputs: Tensor, images: ImageSet) -> Tensor:
-    with torch.no_grad(), full_set_features(model, inputs) as features:
+    with full_set_features(model, inputs) as features:
         return snr(ClassStats.of(features.detach(), images.labels, images.num_classes)).omega
 
 

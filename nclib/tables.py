@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from .cells import GRIDS, Cell, recipe_of
 from .experiments import published
 from .metrics import METRICS
-from .records import RecordError, Row, read
+from .records import RecordError, Row, is_held, read
 
 if TYPE_CHECKING:
     from .ledger import Report
@@ -86,5 +86,6 @@ def _state(name: str, folder: Path) -> str:
             record, rows = read(path)
         except RecordError as error:
             return f"damaged: {error}"
-        return f"{record.status}, epoch {rows[-1].epoch if rows else 0}"
+        status = record.status if record.status != "running" or is_held(path) else "killed"
+        return f"{status}, epoch {rows[-1].epoch if rows else 0}"
     return "published" if published(name) else "not run"

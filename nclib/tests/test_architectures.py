@@ -15,8 +15,8 @@ from nclib.models.densenet import DenseLayer, DenseNet
 
 from .tolerances import EXACT, SINGLE
 
-# Published counts for 32x32 color images and ten classes. The ResNets: a widely used CIFAR10
-# collection with the same stem; DenseNet-BC: a table of CIFAR10 models, as counted there.
+# Published counts for 32x32 color images and ten classes. The ResNets: those with the same stem
+# in common CIFAR10 collections; DenseNet-BC: the CIFAR10 table of imgclsmob.
 PUBLISHED = {
     "resnet18": 11_173_962,
     "resnet34": 21_282_122,

@@ -83,6 +83,7 @@ def test_both_losses_share_a_panel() -> None:
     assert drawn(left) == [
         ([4, 2, 4 / 3, 1], LOSS_COLORS["mse"]), ([8, 4, 8 / 3, 2], LOSS_COLORS["ce"]),
     ]  # fmt: skip
+    assert len(set(LOSS_COLORS.values())) == 2
     assert drawn(right) == [([8, 4, 8 / 3, 2], LOSS_COLORS["ce"])]
     marks = [line for line in left.lines if line.get_linestyle() == ":"]
     assert [line.get_color() for line in marks] == list(LOSS_COLORS.values())

@@ -155,11 +155,20 @@ def test_a_reading_stands_at_its_height():
         reproduction.grid(RUNS, "duality_gap", readings={("cifar10", "VGG"): 1.0})
 
 
-def test_a_diverged_run_says_so():
-    """A run that diverged keeps its rows and carries the word."""
-    runs = {("mnist", "VGG"): a_run("diverged")}
+@pytest.mark.parametrize("status", ["diverged", "paused"])
+def test_a_run_that_is_not_finished_says_so(status):
+    """A run that diverged or was paused keeps its curves and carries the word."""
+    runs = {("mnist", "VGG"): a_run(status)}
     ax = panels(reproduction.grid(runs, "duality_gap"), runs)["mnist", "VGG"]
-    assert words(ax) == "diverged" and curves(ax)
+    assert words(ax) == status and curves(ax)
+
+
+def test_a_run_without_that_measurement_says_so():
+    """A quantity that a run never measured is not a missing run."""
+    run, rows = a_run()
+    runs = {("mnist", "VGG"): (run, [replace(row, robustness=math.nan) for row in rows])}
+    ax = panels(reproduction.grid(runs, "robustness", split="test"), runs)["mnist", "VGG"]
+    assert words(ax) == "not measured" and not curves(ax)
 
 
 def test_no_cells_are_refused():
@@ -186,8 +195,8 @@ def test_the_table_tells_the_state_of_a_run(status, told, difference):
     """Only a finished run is compared; one that is not says so, and so does a missing one."""
     runs = {("mnist", "ResNet"): a_run(status), ("mnist", "VGG"): None}
     lines = stored.accuracy_table(runs, "mse")._repr_markdown_().splitlines()
-    assert lines[2] == f"| MNIST | resnet18 | 99.16 → 99.70 | {told} | {difference} |"
-    assert lines[3] == "| MNIST | vgg11 | 99.23 → 99.59 | not run |  |"
+    assert lines[2] == f"| MNIST, resnet18 | 99.16 → 99.70 | {told} | {difference} |"
+    assert lines[3] == "| MNIST, vgg11 | 99.23 → 99.59 | not run |  |"
 
 
 def test_a_run_without_zero_error_has_no_number_there():

@@ -86,19 +86,21 @@ def test_what_cannot_be_asked_is_not_counted():
     """Without zero error, and without robustness, there is no answer, and counts say so."""
     run, rows = a_run()
     rows = [replace(row, accuracy=0.9, robustness=math.nan) for row in rows]
-    table = statement_table({("a", ""): (run, rows), ("b", ""): a_run(), ("c", ""): None})
+    others: dict[tuple[str, str], Any] = {("b", ""): a_run(), ("c", ""): None}
+    others["d", ""] = (replace(run, status="paused"), rows)  # not at its end
+    table = statement_table({("a", ""): (run, rows)} | others)
     for key in (("perp", "consistent"), ("nc1", "notebook"), ("robustness", "")):
         assert table[key].answers == (None, True) and table[key].count == "1 of 1"
     assert table["variability", ""].count == "2 of 2"
 
 
 def test_the_table_shows_statement_test_and_count():
-    """A line for each statement and ridge, with the paper's words and our test."""
+    """A line for each statement, with the paper's words, a count for each ridge and our test."""
     text = statement_table({("a", ""): a_run()})._repr_markdown_().splitlines()
-    assert len(text) == 2 + len(TESTS) + 3
-    assert (
-        f"| Fig. 2 | {STATEMENTS['nc1'].says} | {TESTS['nc1'].test} | notebook | 1 of 1 |" in text
-    )
+    assert len(text) == 2 + len(TESTS)
+    told = "consistent ridge: 1 of 1; notebook ridge: 1 of 1"
+    assert f"| Fig. 2: {STATEMENTS['nc1'].says} | {told} | {TESTS['nc1'].test} |" in text
+    assert f"| Fig. 3: {STATEMENTS['norms'].says} | 1 of 1 | {TESTS['norms'].test} |" in text
     assert set(TESTS) <= set(STATEMENTS)
 
 

@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from nclib.head import least_squares
 from nclib.kernels import (
     Kernel,
     full_set_features,
@@ -87,7 +89,7 @@ def test_slopes_in_the_features_are_differences() -> None:
 def test_small_steps_of_the_weights(norm: bool) -> None:
     """A small step of all weights, batch norms included, moves omega by its gradients."""
     model = perceptron(norm=norm)
-    _, columns = weight_gradients(model, INPUTS, LABELS, C)
+    columns = weight_gradients(model, INPUTS, LABELS, C)
     weights = parameters_to_vector(model.parameters()).detach()
     way = torch.randn(len(weights), generator=torch.Generator().manual_seed(0)).double()
 
@@ -99,13 +101,17 @@ def test_small_steps_of_the_weights(norm: bool) -> None:
     assert relative(torch.cat(columns, 1) @ way, change) < ITERATED
 
 
-def test_gradient_flow_moves_omega_at_this_speed() -> None:
-    """A small step down the loss of the best head moves omega by K push."""
+@pytest.mark.parametrize("best", [True, False])
+def test_gradient_flow_moves_omega_at_this_speed(best: bool) -> None:
+    """A small step down the loss moves omega by `speed`, at the head as it is by `own_speed`."""
     model = perceptron()
-    body = model[:-1]
+    body, fc = model[:-1], model[-1]
     kernel = kernel_of(model, INPUTS, LABELS, C)
     with full_set_features(model, INPUTS) as features:
-        loss = free_features.loss(features.reshape(C, N, D))
+        if best:
+            loss = free_features.loss(features.reshape(C, N, D))
+        else:
+            loss = (fc(features) - one_hot(LABELS, C)).square().sum() / (2 * C * N)
         slopes = torch.autograd.grad(loss, list(body.parameters()))
     weights = parameters_to_vector(body.parameters()).detach()
     slope = torch.cat([s.flatten() for s in slopes])
@@ -114,7 +120,21 @@ def test_gradient_flow_moves_omega_at_this_speed() -> None:
         vector_to_parameters(weights - time * slope, body.parameters())
         return omega_of(model)
 
-    assert relative((values(1e-5) - values(-1e-5)) / 2e-5, kernel.speed) < ITERATED
+    expected = kernel.speed if best else kernel.own_speed
+    assert relative((values(1e-5) - values(-1e-5)) / 2e-5, expected) < ITERATED
+
+
+def test_the_best_head_needs_no_other() -> None:
+    """Where the network's head is the best one, both speeds are the same."""
+    model = perceptron()
+    fc = model[-1]
+    assert isinstance(fc, nn.Linear)
+    with torch.no_grad(), full_set_features(model, INPUTS) as features:
+        head = least_squares(ClassStats.of(features, LABELS, C), ridge=0.0)
+        fc.weight.copy_(head.weight)
+        fc.bias.copy_(head.bias)
+    kernel = kernel_of(model, INPUTS, LABELS, C)
+    assert relative(kernel.own_speed, kernel.speed) < TIGHT
 
 
 def test_linear_maps_of_the_features_add_nothing() -> None:
@@ -128,7 +148,7 @@ def test_linear_maps_of_the_features_add_nothing() -> None:
     found = kernel_of(model, INPUTS, LABELS, C)
     assert relative(found.omega, plain.omega) < TIGHT
     assert relative(found.matrix, plain.matrix) < TIGHT
-    *_, before, _, mixed, _, _, _ = weight_gradients(model, INPUTS, LABELS, C)[1]
+    *_, before, _, mixed, _, _, _ = weight_gradients(model, INPUTS, LABELS, C)
     assert float(mixed.norm() / before.norm()) < TIGHT  # the mixing's weight, the one below it
 
 
@@ -170,7 +190,7 @@ def test_a_real_network_in_single_precision() -> None:
     g = torch.Generator().manual_seed(0)
     labels = torch.arange(3).repeat(60)
     images = torch.randn(180, 1, 8, 8, generator=g) + labels.reshape(-1, 1, 1, 1)
-    _, columns = weight_gradients(model, images, labels, 3)
+    columns = weight_gradients(model, images, labels, 3)
     slopes = torch.cat(columns, 1)
     weights = parameters_to_vector(model.parameters()).detach()
     way = slopes[0].float() / slopes[0].norm().float()
@@ -190,14 +210,14 @@ def test_exponents_of_the_laws() -> None:
     stretch = (5 + omega.square()).square()
     for diagonal, p in ((1 + 0 * omega, -3), (5 + omega.square(), -1), (stretch / omega, 0),
                         (stretch, 1)):  # fmt: skip
-        assert Kernel(omega, diagonal.diag()).exponent == pytest.approx(p, abs=SINGLE)
+        assert Kernel(omega, diagonal.diag(), omega).exponent == pytest.approx(p, abs=SINGLE)
 
 
 def test_mixing_is_a_mean_correlation() -> None:
     """All off-diagonal correlations 1/2, of either sign, are a mixing of 1/2."""
     scale = torch.tensor([1.0, 3.0, 0.1], dtype=torch.float64)
     signs = torch.tensor([[1, 0.5, -0.5], [0.5, 1, 0.5], [-0.5, 0.5, 1]], dtype=torch.float64)
-    kernel = Kernel(scale, signs * scale * scale[:, None])
+    kernel = Kernel(scale, signs * scale * scale[:, None], scale)
     assert kernel.mixing == pytest.approx(0.5, rel=EXACT)
     assert math.isfinite(kernel.exponent)
 

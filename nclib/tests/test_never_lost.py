@@ -11,6 +11,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -88,7 +89,7 @@ def test_sigterm_pauses_at_the_end_of_the_epoch(tmp_path, rows, monkeypatch):
 
 def test_sigterm_is_not_swallowed_where_nothing_is_trained(tmp_path):
     """While the caller has a row, and where he has a handler of his own, the signal is his."""
-    found = run(CELL, folder=tmp_path)
+    found: Any = run(CELL, folder=tmp_path)
     next(found)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     found.close()
@@ -244,7 +245,7 @@ def test_a_record_behind_a_link_is_one_record(tmp_path, rows):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / NAME).symlink_to(tmp_path / "a" / NAME)
-    found = run(CELL, folder=tmp_path / "a")
+    found: Any = run(CELL, folder=tmp_path / "a")
     next(found)
     with pytest.raises(RecordError, match="another process is writing this run"):
         list(run(CELL, folder=tmp_path / "b"))
@@ -262,7 +263,7 @@ def test_a_pipe_in_the_place_of_a_record_is_refused(tmp_path):
 
 def test_only_one_writer_whoever_came_first(tmp_path, rows):
     """The first goes on undisturbed; when it ends by itself or not, nothing stale is left."""
-    first = run(CELL, folder=tmp_path)
+    first: Any = run(CELL, folder=tmp_path)
     next(first)
     assert is_held(tmp_path / NAME)
     with pytest.raises(RecordError, match="another process is writing this run"):
