@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from ..palette import COLORS, INK
+from ..palette import COLORS, INK, ZERO_ERROR
 from ..records import Row
 from ..series import Series
 from .canvas import label_ticks, new_figure, styled
@@ -25,9 +25,9 @@ __all__ = ["LOSS_COLORS", "Curve", "plot_array", "plot_gaps", "plot_plane"]
 
 LOSS_COLORS = {"mse": INK, "ce": "#CC3311"}
 NOT_RUN = "not run"
+_DOTTED: dict[str, Any] = ZERO_ERROR
 # Inches: an only row, one with curves, with readings alone, with nothing; key and headings.
 LONE, TALL, READ, FLAT, REST = 2.2, 1.45, 0.75, 0.42, 1.5
-
 _LABELS = {"mse": "squared error", "ce": "cross-entropy"}
 _MARKS = {"mse": "o", "ce": "s"}
 _LAWS = ((INK, "-"), ("#0072B2", "--"), ("#BB5599", "-."), (COLORS["simplex"], (0, (1, 1))))
@@ -63,12 +63,10 @@ class Curve:
         Epochs in which it was not measured are left out.
         """
         series = Series.of(rows, split)
-        fields = ("accuracy", "loss", "robustness")
-        values = (
-            [getattr(row, quantity) for row in series.rows]
-            if quantity in fields
-            else series.metric(quantity)
-        )
+        if quantity in ("accuracy", "loss", "robustness"):
+            values = [getattr(row, quantity) for row in series.rows]
+        else:
+            values = series.metric(quantity)
         pairs = zip(series.epochs, values, strict=True)
         seen = [(float(x), y) for x, y in pairs if not math.isnan(y)]
         x, y = zip(*seen, strict=True) if seen else ((), ())
@@ -113,7 +111,7 @@ def plot_array(
             for column, ax in zip(across, line, strict=True):
                 _fill(ax, panels.get((row, column), ()), readings.get((row, column)))
             line[0].set_ylabel(row, rotation=0, ha="right", va="center")
-        for column, ax in zip(across, axes[0], strict=True):
+        for ax, column in zip(axes[0], across, strict=True):
             ax.set_title(column)
         drawn = any(panels.values())
         _scale(axes[-1, 0], logx=logx, drawn=drawn, valued=drawn or bool(readings))
@@ -194,7 +192,7 @@ def _fill(ax: Axes, curves: Sequence[Curve], read: float | None) -> None:
     for curve in curves:
         ax.plot(curve.x, curve.y, **_look(curve.loss, curve.split))
         if curve.mark is not None:
-            ax.axvline(curve.mark, color=LOSS_COLORS[curve.loss], linestyle=":", linewidth=1.2)
+            ax.axvline(curve.mark, **dict(_DOTTED, color=LOSS_COLORS[curve.loss]))
     if read is not None:
         ax.plot([0.96], [read], transform=ax.get_yaxis_transform(), **_READING)
     if not curves:
@@ -228,8 +226,7 @@ def _key(panels: Panels, reading: str | None) -> list[Line2D]:
         for loss, split in kinds or dict.fromkeys((loss, "train") for loss in LOSS_COLORS)
     ]  # fmt: skip
     if any(curve.mark is not None for curve in curves):
-        thin = {"color": COLORS["simplex"], "linestyle": ":", "linewidth": 1.2}
-        lines.append(Line2D([], [], label="zero training error", **thin))
+        lines.append(Line2D([], [], label="zero training error", **_DOTTED))
     if reading is not None:
         lines.append(Line2D([], [], label=reading, **_READING))
     return lines

@@ -49,11 +49,13 @@ def grid(
         raise ValueError(f"readings: expected cells of the grid, got {strangers}")
     looks = {name: look(name, k) for k, name in enumerate(names)}
 
-    def draw(ax: Axes, key: tuple[str, str], rows: Sequence[Row]) -> None:
-        for name, line in looks.items() if rows else ():
-            ax.plot(*_points(rows, name, split), **line)
+    def draw(ax: Axes, key: tuple[str, str], rows: Sequence[Row]) -> bool:
+        columns = {name: _points(rows, name, split) for name in looks} if rows else {}
+        for name, (epochs, values) in columns.items():
+            ax.plot(epochs, values, **looks[name])
         if key in readings:
             ax.plot(0.96, readings[key], transform=ax.get_yaxis_transform(), **READING)
+        return any(epochs for epochs, _ in columns.values())
 
     key = [line | {"label": _label(name)} for name, line in looks.items() if len(names) > 1]
     key += [READING | {"label": read_from}] if readings else []
@@ -69,11 +71,12 @@ def term_grid(runs: Runs, *, ridge: str, split: str = "train") -> Figure:
         name: {"color": COLORS[name]} | line for name, line in TERMS.items() if name != "total"
     }
 
-    def draw(ax: Axes, key: tuple[str, str], rows: Sequence[Row]) -> None:
+    def draw(ax: Axes, key: tuple[str, str], rows: Sequence[Row]) -> bool:
         if rows:
             series = Series.of(rows, split)
             for name, line in looks.items():
                 ax.plot(series.epochs, series.terms(ridge)[name], **line)
+        return bool(rows)
 
     return _grid(runs, draw, list(looks.values()), "terms of the loss", set())
 
@@ -96,16 +99,20 @@ def _points(rows: Sequence[Row], name: str, split: str) -> tuple[list[int], list
 
 def _grid(
     runs: Runs,
-    draw: Callable[[Axes, tuple[str, str], Sequence[Row]], None],
+    draw: Callable[[Axes, tuple[str, str], Sequence[Row]], bool],
     key: Sequence[dict[str, Any]],
     heading: str,
     read: set[tuple[str, str]],
 ) -> Figure:
-    """A panel for each cell, in the order in which rows and columns first come up."""
+    """A panel for each cell, in the order in which rows and columns first come up.
+
+    ``draw(ax, cell, rows)`` says whether it drew any of the rows.
+    """
     if not runs:
         raise ValueError("runs: expected at least one cell, got none")
     down, across = (list(dict.fromkeys(cell[k] for cell in runs)) for k in (0, 1))
     heights = {row: _height([(row, column) for column in across], runs, read) for row in down}
+    low = {row for row, height in heights.items() if height < READ}
     with styled():
         figure = new_figure(6.0, sum(heights.values()) + REST)
         shared: dict[str, Any] = {"sharex": True, "sharey": True, "squeeze": False}
@@ -114,8 +121,11 @@ def _grid(
         for row, panels in zip(down, axes, strict=True):
             for column, ax in zip(across, panels, strict=True):
                 found = runs.get((row, column))
-                draw(ax, (row, column), found[1] if found else ())
-                _finish(ax, found, flat=heights[row] == FLAT)
+                drawn = draw(ax, (row, column), found[1] if found else ())
+                _finish(ax, found, drawn)
+                if row in low:
+                    ax.tick_params(left=False, bottom=False, labelleft=False)
+                    ax.grid(False)
             panels[0].set_ylabel(TITLES.get(row, row), rotation=0, ha="right", va="center")
         for column, ax in zip(across, axes[0], strict=True):
             ax.set_title(column)
@@ -131,19 +141,20 @@ def _grid(
 def _height(cells: Sequence[tuple[str, str]], runs: Runs, read: set[tuple[str, str]]) -> float:
     if any(runs.get(cell) for cell in cells):
         return TALL
-    return READ if read.intersection(cells) else FLAT
+    return READ if read.intersection(cells) else FLAT * (1 + cells[0][0].count("\n"))
 
 
-def _finish(ax: Axes, found: Stored | None, *, flat: bool) -> None:
-    """The zero-error line of a run; where there is none, or it diverged, a word that says so."""
+def _finish(ax: Axes, found: Stored | None, drawn: bool) -> None:
+    """The zero-error line of a run, and in words how it stands unless it is finished."""
     zero = terminal_epoch(found[1]) if found else None
     if zero is not None:
         ax.axvline(zero, zorder=1, **ZERO_ERROR)
-    word = NOT_RUN if found is None else "diverged" if found[0].status == "diverged" else ""
-    ax.text(0.5, 0.5, word, transform=ax.transAxes, ha="center", va="center", color="#6B6B6B")
-    if flat:
-        ax.tick_params(left=False, bottom=False, labelleft=False)
-        ax.grid(False)
+    gray = {"transform": ax.transAxes, "color": "#6B6B6B"}
+    if not drawn:
+        word = "not measured" if found else NOT_RUN
+        ax.text(0.5, 0.5, word, ha="center", va="center", **gray)
+    elif found and found[0].status != "finished":
+        ax.text(0.97, 0.97, found[0].status, ha="right", va="top", **gray)
 
 
 def _scale(ax: Axes, any_run: bool) -> None:
@@ -154,8 +165,13 @@ def _scale(ax: Axes, any_run: bool) -> None:
         axis.set_major_locator(LogLocator(numticks=4))
         axis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter("{x:g}")
+    low, high = ax.get_ylim()
+    if high < 10 * low:
+        middle = (low * high) ** 0.5
+        ax.set_ylim(middle / 10**0.5, middle * 10**0.5)
     label_ticks(ax.yaxis, widest=30)
     if any_run:
         ax.set_xlabel("epoch")
+        ax.set_xlim(left=0.85)
     else:
         ax.xaxis.set_major_locator(NullLocator())

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from ..notation import markdown_table
 from ..records import Row, Run
-from ..reported import STATEMENTS, Statement
+from ..reported import STATEMENTS
 from ..series import Series
-from .stored import Lines, Runs, terminal_epoch
+from .stored import Lines, Runs, Stored, terminal_epoch
 
 __all__ = ["TESTS", "Answers", "Question", "StatementTable", "statement_table", "term_table"]
 
@@ -118,11 +118,6 @@ class Answers:
     answers: tuple[bool | None, ...]
 
     @property
-    def statement(self) -> Statement:
-        """The paper's statement, in our words."""
-        return STATEMENTS[self.name]
-
-    @property
     def count(self) -> str:
         """In how many of the runs that could be asked it holds: "2 of 3"."""
         asked = [answer for answer in self.answers if answer is not None]
@@ -136,19 +131,28 @@ class StatementTable(dict[tuple[str, str], Answers]):
     """
 
     def _repr_markdown_(self) -> str:
-        header = ("figure", "the paper, in our words", "our test", "ridge", "holds in")
-        return markdown_table(header, [
-            (a.statement.figure, a.statement.says, TESTS[a.name].test, a.ridge, a.count)
-            for a in self.values()
-        ])  # fmt: skip
+        header = ("the paper, in our words", "holds in", "our test")
+        lines = [
+            (
+                f"{STATEMENTS[name].figure}: {STATEMENTS[name].says}",
+                self._told(name),
+                TESTS[name].test,
+            )
+            for name in dict.fromkeys(name for name, _ in self)
+        ]
+        return markdown_table(header, lines)
+
+    def _told(self, name: str) -> str:
+        counts = {a.ridge: a.count for a in self.values() if a.name == name}
+        return "; ".join(f"{ridge} ridge: {n}" if ridge else n for ridge, n in counts.items())
 
 
 def statement_table(runs: Runs) -> StatementTable:
-    """Every statement of TESTS put to every run that there is, under both readings of the ridge.
+    """Every statement of TESTS put to every finished run, under both readings of the ridge.
 
     Chapter: reproduction.
     """
-    stored = [found[1] for found in runs.values() if found]
+    stored = [rows for _, rows in _finished(runs)]
     keys = [(n, r) for n, q in TESTS.items() for r in (RIDGES if q.by_ridge else ("",))]
     return StatementTable(
         {(n, r): Answers(n, r, tuple(TESTS[n].ask(rows, r) for rows in stored)) for n, r in keys}
@@ -156,15 +160,19 @@ def statement_table(runs: Runs) -> StatementTable:
 
 
 def term_table(runs: Runs) -> Lines:
-    """How the terms behave, a line for each run and reading of the ridge, as Markdown.
+    """How the terms behave, a line for each finished run and reading of the ridge, as Markdown.
 
     L_perp relative to L_NC1 from zero error on, at most and at the end, and by which factor each
     term falls from the first look to the last.   Chapter: reproduction.
     """
     header = ("run", "ridge", "L_perp / L_NC1, at most", "at the end",
               "L_NC1 fell by", "L_NC2/3", "L_perp")  # fmt: skip
-    lines = [_line(*found, ridge) for found in runs.values() if found for ridge in RIDGES]
+    lines = [_line(run, rows, ridge) for run, rows in _finished(runs) for ridge in RIDGES]
     return Lines(markdown_table(header, lines))
+
+
+def _finished(runs: Runs) -> list[Stored]:
+    return [found for found in runs.values() if found and found[0].status == "finished"]
 
 
 def _line(run: Run, rows: Sequence[Row], ridge: str) -> tuple[str, ...]:

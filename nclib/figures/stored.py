@@ -71,7 +71,7 @@ class AccuracyTable(tuple[Comparison, ...]):
     """
 
     def _repr_markdown_(self) -> str:
-        header = ("data", "network", "paper", "ours", "difference")
+        header = ("cell", "paper", "ours", "difference")
         return markdown_table(header, [_line(comparison) for comparison in self])
 
 
@@ -125,8 +125,7 @@ def _line(seen: Comparison) -> tuple[str, ...]:
     printed = seen.printed
     state = "" if seen.state == "finished" else f" ({seen.state})"
     return (
-        TITLES.get(printed.dataset, printed.dataset).replace("-\n", ""),
-        printed.network,
+        f"{TITLES.get(printed.dataset, printed.dataset)}, {printed.network}",
         _pair(printed.at_zero_error, printed.at_end),
         NOT_RUN if seen.state == NOT_RUN else _pair(seen.at_zero_error, seen.at_end) + state,
         "" if math.isnan(seen.difference) else f"{seen.difference:+.2f}",

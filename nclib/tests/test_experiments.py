@@ -118,8 +118,8 @@ def test_a_torn_line_and_a_lost_checkpoint_cost_no_row(finished, tmp_path):
 
 def test_a_diverged_run_is_recorded_and_not_retried(tmp_path, monkeypatch):
     """NaN ends a run with the status diverged; a second call does not train."""
-    wild = replace(recipes.RECIPES["synthetic", "convnet"], learning_rate=1e12)
-    monkeypatch.setitem(recipes.RECIPES, ("synthetic", "convnet"), wild)
+    wild = replace(recipes.RECIPES["synthetic", "convnet"]["mse"], learning_rate=1e12)
+    monkeypatch.setitem(recipes.RECIPES["synthetic", "convnet"], "mse", wild)
     list(run(CELL, folder=tmp_path))
     assert read(tmp_path / f"{CELL.name}.jsonl")[0].status == "diverged"
     monkeypatch.setattr(Training, "advance", lambda *a: pytest.fail("trained again"))
@@ -131,8 +131,8 @@ def test_another_recipes_run_is_refused_and_kept(finished, tmp_path, monkeypatch
     path = tmp_path / f"{CELL.name}.jsonl"
     append(path, read(finished[0] / path.name)[0])
     before = path.read_bytes()
-    other = replace(recipes.RECIPES["synthetic", "convnet"], batch_size=16)
-    monkeypatch.setitem(recipes.RECIPES, ("synthetic", "convnet"), other)
+    other = replace(recipes.RECIPES["synthetic", "convnet"]["mse"], batch_size=16)
+    monkeypatch.setitem(recipes.RECIPES["synthetic", "convnet"], "mse", other)
     with pytest.raises(RecordError, match="'batch_size': 16.*got.*'batch_size': 32"):
         list(run(CELL, folder=tmp_path))
     assert path.read_bytes() == before
@@ -141,7 +141,7 @@ def test_another_recipes_run_is_refused_and_kept(finished, tmp_path, monkeypatch
 def test_cross_entropy_rows_have_metrics_and_no_terms(tmp_path, monkeypatch):
     """A cross-entropy cell is measured the same way; the MSE terms are not its loss."""
     monkeypatch.setitem(
-        recipes.RECIPES, ("synthetic", "convnet"), Recipe("mse", 1, 32, 0.05, weight_decay=1e-3)
+        recipes.RECIPES["synthetic", "convnet"], "ce", Recipe("ce", 1, 32, 0.05, weight_decay=1e-3)
     )
     rows = list(run(Cell("synthetic", "convnet", "ce"), folder=tmp_path))
     assert len(rows) == 2 and rows[0].terms == {} and set(rows[0].metrics) == set(METRICS)

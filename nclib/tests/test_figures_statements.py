@@ -59,6 +59,8 @@ FLAT = dict.fromkeys(METRICS, 0.6)
                              {"nc1": 0.1, "nc23": 1e-3, "perp": 0.011})}, {"perp"}),
     ({"terms": dict.fromkeys(("consistent", "notebook"),
                              {"nc1": 1e-4, "nc23": 2e-4, "perp": 1e-6})}, {"nc1", "nc23"}),
+    ({"terms": dict.fromkeys(("consistent", "notebook"),
+                             {"nc1": 0.05, "nc23": 1e-3, "perp": 1e-5})}, {"nc23"}),
 ])  # fmt: skip
 def test_each_question_can_be_answered_with_no(changed, refuted):
     """A last look that contradicts a statement refutes that one and no other."""

@@ -319,8 +319,8 @@ def test_an_error_is_kept_with_the_run(tmp_path, rows, monkeypatch):
 
 def test_a_diverged_run_says_how_to_try_again(tmp_path, monkeypatch):
     """It is recorded with its reason, read back after that, and trained anew when moved away."""
-    wild = replace(recipes.RECIPES["synthetic", "convnet"], learning_rate=1e12)
-    monkeypatch.setitem(recipes.RECIPES, ("synthetic", "convnet"), wild)
+    wild = replace(recipes.RECIPES["synthetic", "convnet"]["mse"], learning_rate=1e12)
+    monkeypatch.setitem(recipes.RECIPES["synthetic", "convnet"], "mse", wild)
     path = tmp_path / NAME
     for _ in range(2):
         list(run(CELL, folder=tmp_path))
