@@ -6,8 +6,16 @@ head            Head, least squares, decisions
 decomposition   the loss as L_NC1 + L_NC2/3 + L_perp
 metrics         every NC1-NC4 measurement, METRICS
 data, models    image sets as tensors; networks, split into trunk and head
-training, cells, experiments, records
-                recipes, the grid, runs that resume, the rows they leave
+training, machine
+                the paper's recipe, and what its steps run on
+recipes, cells, observations, experiments, records
+                the grid, runs that resume, the rows they leave
+sweeps, selection, bench
+                many cells, the rate they choose, and what a cell costs here
+robustness      DeepFool
+prediction, suite, kernels
+                which law the spectrum of a trained network follows
+reported        the papers' numbers
 theory          the four papers' mathematics in numbers, and ours
 proofs          the same mathematics in SymPy
 evidence, ledger
@@ -29,20 +37,27 @@ from .stats import ClassStats
 
 if TYPE_CHECKING:
     from . import (
+        bench,
         cells,
         data,
         evidence,
         experiments,
         explorers,
         figures,
+        kernels,
         ledger,
         machine,
         miniatures,
         models,
         observations,
+        prediction,
         proofs,
         recipes,
+        reported,
         robustness,
+        selection,
+        suite,
+        sweeps,
         theory,
         training,
         wide_networks,
@@ -53,39 +68,54 @@ if TYPE_CHECKING:
     from .machine import Machine
     from .models import split
     from .observations import observe
+    from .robustness import Perturbations, deepfool, robustness_of
+    from .selection import choose
+    from .sweeps import sweep
     from .training import Recipe, fit
 
 __version__ = "0.3.0"
 
 # Higher floors bring torchvision, SymPy or matplotlib with them: loaded on first use.
 _LATER = {
-    "ImageSet": "data",
     "CELLS": "cells",
     "Cell": "cells",
-    "observe": "observations",
+    "GRIDS": "cells",
+    "ImageSet": "data",
     "published": "experiments",
     "run": "experiments",
-    "split": "models",
     "Machine": "machine",
-    "GRIDS": "cells",
+    "split": "models",
+    "observe": "observations",
+    "Perturbations": "robustness",
+    "deepfool": "robustness",
+    "robustness_of": "robustness",
+    "choose": "selection",
+    "sweep": "sweeps",
     "Recipe": "training",
     "fit": "training",
 }
 _MODULES = (
+    "bench",
     "cells",
     "data",
     "evidence",
     "experiments",
     "explorers",
     "figures",
+    "kernels",
     "ledger",
     "machine",
     "miniatures",
     "models",
     "observations",
+    "prediction",
     "proofs",
     "recipes",
+    "reported",
     "robustness",
+    "selection",
+    "suite",
+    "sweeps",
     "theory",
     "training",
     "wide_networks",
@@ -104,20 +134,25 @@ __all__ = [
     "LossTerms",
     "Machine",
     "Metric",
+    "Perturbations",
     "Recipe",
     "RecordError",
     "Row",
     "Run",
+    "bench",
     "cells",
     "centering",
+    "choose",
     "data",
     "decide",
     "decompose",
+    "deepfool",
     "evidence",
     "experiments",
     "explorers",
     "figures",
     "fit",
+    "kernels",
     "least_squares",
     "ledger",
     "machine",
@@ -126,15 +161,22 @@ __all__ = [
     "models",
     "observations",
     "observe",
+    "prediction",
     "proofs",
-    "recipes",
-    "robustness",
     "published",
+    "recipes",
     "regularized_mse",
+    "reported",
     "ridge_from_weight_decay",
+    "robustness",
+    "robustness_of",
     "run",
+    "selection",
     "simplex_etf",
     "split",
+    "suite",
+    "sweep",
+    "sweeps",
     "theory",
     "training",
     "wide_networks",
