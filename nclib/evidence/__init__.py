@@ -3,6 +3,7 @@
 from . import (
     han,
     han_flow,
+    han_runs,
     jacot,
     miniatures,
     mixon,
@@ -20,6 +21,7 @@ __all__ = [
     "Check",
     "han",
     "han_flow",
+    "han_runs",
     "jacot",
     "miniatures",
     "mixon",

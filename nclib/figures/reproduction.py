@@ -15,8 +15,9 @@ from ..metrics import METRICS
 from ..palette import COLORS, PANELS, TERMS, ZERO_ERROR, look
 from ..records import Row
 from ..series import Series
+from ..statements import terminal_epoch
 from .canvas import label_ticks, new_figure, styled
-from .stored import NOT_RUN, TITLES, Runs, Stored, terminal_epoch
+from .stored import NOT_RUN, TITLES, Runs, Stored
 
 __all__ = ["grid", "term_grid"]
 

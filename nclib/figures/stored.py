@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from ..notation import markdown_table
 from ..records import Row, Run
-from ..reported import REPORTED, TERMINAL_ACCURACY, Reported
+from ..reported import REPORTED, Reported
+from ..statements import terminal_epoch
 
 __all__ = [
     "NOT_RUN",
@@ -23,7 +24,6 @@ __all__ = [
     "Stored",
     "accuracy_table",
     "provenance",
-    "terminal_epoch",
 ]
 
 Stored = tuple[Run, Sequence[Row]]
@@ -32,17 +32,6 @@ Runs = Mapping[tuple[str, str], Stored | None]
 NOT_RUN = "not run"
 TITLES = {"mnist": "MNIST", "fashionmnist": "Fashion"}
 TITLES |= {name: name.upper() for name in ("svhn", "cifar10", "stl10")}
-
-
-def terminal_epoch(rows: Sequence[Row]) -> int | None:
-    """The first measured epoch with zero training error as the papers understand it.
-
-    That is a training accuracy of at least TERMINAL_ACCURACY, 99.9 %; None where it never comes.
-
-    Source: Papyan, Han & Donoho 2020.   Chapter: reproduction.
-    """
-    fitted = (r.epoch for r in rows if r.split == "train" and r.accuracy >= TERMINAL_ACCURACY)
-    return min(fitted, default=None)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from nclib.metrics import METRICS
 from nclib.palette import COLORS
 from nclib.records import Row, Run
 from nclib.reported import REPORTED
+from nclib.statements import terminal_epoch
 
 from .tolerances import EXACT
 
@@ -131,10 +132,10 @@ def test_rows_without_runs_are_low():
 def test_zero_error_is_that_of_the_papers():
     """The line stands at the first measured epoch with 99.9 % training accuracy."""
     run, rows = RUNS["mnist", "ResNet"]
-    assert stored.terminal_epoch(rows) == 4
-    assert stored.terminal_epoch([r for r in rows if r.epoch < 4]) is None
+    assert terminal_epoch(rows) == 4
+    assert terminal_epoch([r for r in rows if r.epoch < 4]) is None
     tested = [replace(r, accuracy=1.0) for r in rows if r.split == "test"]
-    assert stored.terminal_epoch(tested) is None  # training error is meant
+    assert terminal_epoch(tested) is None  # training error is meant
     ax = panels(reproduction.grid(RUNS, "duality_gap"), RUNS)["mnist", "ResNet"]
     assert [float(line.get_xdata()[0]) for line in ax.get_lines()[1:]] == [4.0]
 

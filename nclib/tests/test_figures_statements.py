@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from nclib.figures.statements import TESTS, statement_table, term_table
+from nclib.figures.statements import statement_table, term_table
 from nclib.metrics import METRICS
 from nclib.records import Row, Run
 from nclib.reported import STATEMENTS
+from nclib.statements import TESTS
 
 EPOCHS = (1, 5, 20)
 ZERO = 5

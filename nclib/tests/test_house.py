@@ -27,7 +27,7 @@ FLOORS = {
     "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3, "snr": 3, "machine": 3,
     "proofs": 4, "training": 4, "series": 4, "theory": 4, "robustness": 4,
     "recipes": 5, "miniatures": 5, "wide_networks": 5, "kernels": 5, "prediction": 5,
-    "selection": 5,
+    "selection": 5, "statements": 5,
     "cells": 6, "evidence": 6, "explorers": 6, "figures": 6,
     "observations": 7, "ledger": 7, "standings": 7,
     "experiments": 8, "bench": 8, "suite": 8, "sweeps": 8,
