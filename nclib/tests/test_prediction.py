@@ -50,6 +50,9 @@ def test_the_true_law_wins(name: str) -> None:
     found = judge(made(FREE[name]))
     assert found.winner == name and found.errors[name] < TIGHT and found.margin > 1e3
     assert min(found.errors.values()) >= 0 and found.moved > 0.1
+    assert abs(found.leans[name]) < TIGHT
+    assert found.leans["projected"] >= found.leans[name] - TIGHT
+    assert found.leans["plain"] <= found.leans[name] + TIGHT
     assert judge(made(FREE[name], noise=0.002)).winner == name
 
 
@@ -237,6 +240,11 @@ def test_kernels_of_a_cell(tmp_path: Path, monkeypatch) -> None:
     training.advance(images)
     first = suite._full_set_values(training.model, images.batch(torch.arange(1000)), images)
     torch.testing.assert_close(look.moved, (later.kernel.omega - first) / 2, rtol=TIGHT, atol=0)
+    assert look.network == "convnet" and look.miss(3 * look.moved) < TIGHT
+    assert look.pace(look.moved / 2) == pytest.approx(2, rel=EXACT)
+    signs = torch.tensor([1, -1, 1, -1, 0, 0, 1, -1, 0])
+    uneven = replace(look, moved=1 + 0.1 * signs)
+    assert uneven.miss(torch.ones(9)) == pytest.approx(0.1 * (6 / 9) ** 0.5, rel=SINGLE)
     back = suite.KernelLook.from_record(json.loads(json.dumps(look.to_record())))
     torch.testing.assert_close(back.predicted, look.predicted, rtol=SINGLE, atol=0)
     torch.testing.assert_close(back.moved, look.moved, rtol=SINGLE, atol=0)
