@@ -23,6 +23,7 @@ from .machine import CPU, Machine
 from .metrics import measure
 from .models import build, split
 from .records import Row
+from .reported import TERMINAL_ACCURACY
 from .robustness import robustness_of
 from .snr import snr_values
 from .stats import ClassStats
@@ -71,8 +72,9 @@ def observe(
     the training is saved there after each measured epoch, and every few minutes, and goes on from
     there; with ``max_minutes`` it stops after that time, at the end of an epoch, and with ``stop``
     after an epoch at whose end that is true. ``robustness``
-    is measured "never", at both "ends" of the terminal phase (the first measured epoch without
-    training error, and the last one), or "always".   Chapter: collapse.
+    is measured "never", at both "ends" of the terminal phase (the first measured epoch with a
+    training accuracy of 99.9 %, as the papers count it, and the last one), or "always".
+    Chapter: collapse.
     """
     if robustness not in ROBUSTNESS:
         raise ValueError(f"robustness: expected one of {ROBUSTNESS}, got {robustness!r}")
@@ -193,7 +195,7 @@ class _Look:
 
     def _wants_robustness(self, accuracy: float) -> bool:
         training = self.training
-        if accuracy == 1 and training.zero_error_epoch is None:
+        if accuracy >= TERMINAL_ACCURACY and training.zero_error_epoch is None:
             training.zero_error_epoch = training.epoch
         ends = training.epoch in (training.zero_error_epoch, self.last)
         return self.robustness == "always" or (self.robustness == "ends" and ends)

@@ -97,7 +97,7 @@ class Training:
     machine: Machine = CPU
     epoch: int = 0
     loss: float = float("nan")  # mean over the last epoch's batches
-    zero_error_epoch: int | None = None  # the first look that saw no training error
+    zero_error_epoch: int | None = None  # the first look that saw (almost) no training error
     whole: bool = False
     optimizer: torch.optim.SGD = field(init=False)
 

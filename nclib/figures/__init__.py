@@ -7,13 +7,18 @@ finite.
 
 from ..palette import COLORS, style
 from . import (
+    comparison,
     coordinates,
     cylinder,
     flows,
     landscapes,
     laws,
     miniatures,
+    reproduction,
     rescaled,
+    statements,
+    stored,
+    sweeps,
     two_speeds,
     unconstrained,
     verdicts,
@@ -23,6 +28,7 @@ from .runs import nc_panel, overview, plot_metric, plot_terms, portrait
 
 __all__ = [
     "COLORS",
+    "comparison",
     "coordinates",
     "cylinder",
     "flows",
@@ -34,8 +40,12 @@ __all__ = [
     "plot_metric",
     "plot_terms",
     "portrait",
+    "reproduction",
     "rescaled",
+    "statements",
+    "stored",
     "style",
+    "sweeps",
     "two_speeds",
     "unconstrained",
     "verdicts",

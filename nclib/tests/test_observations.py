@@ -122,6 +122,7 @@ def test_a_training_is_saved_between_two_looks(tmp_path, monkeypatch):
         ("ends", [0.5, 1, 1, 1], [2, 4]),
         ("ends", [0.5, 0.6, 0.7, 0.8], [4]),
         ("ends", [1, 0.9, 1, 1], [1, 4]),
+        ("ends", [0.998, 0.999, 1, 1], [2, 4]),
         ("always", [0.5, 1, 1, 1], [1, 2, 3, 4]),
     ],
 )
