@@ -153,7 +153,8 @@ class Judgement:
 
     ``reason`` says why a run is not judged, and is empty where it is. ``errors`` by law: the rms
     of log(predicted / measured) over the held-out epochs and all values but the largest;
-    infinite where a law has a value at zero. ``parameters`` are those that the fitted laws chose.
+    infinite where a law has a value at zero. ``parameters`` are those that the fitted laws chose,
+    ``leans`` the means of log(predicted / measured) at the last epoch.
 
     Chapter: prediction.
     """
@@ -164,6 +165,7 @@ class Judgement:
     held_out: tuple[int, ...] = ()  # epochs
     errors: dict[str, float] = field(default_factory=dict)
     parameters: dict[str, float] = field(default_factory=dict)
+    leans: dict[str, float] = field(default_factory=dict)
     moved: float = math.nan  # rms of log(measured / at the anchor) on the same entries
 
     @property
@@ -205,6 +207,9 @@ def judge(spectrum: Spectrum, protocol: Protocol = PROTOCOL) -> Judgement:
         held_out=tuple(spectrum.epochs[k] for k in second),
         errors={name: _error(law, spectrum, anchor, second) for name, law in laws.items()},
         parameters=parameters,
+        leans={
+            name: float(_logs(law, spectrum, anchor, [-1]).mean()) for name, law in laws.items()
+        },
         moved=_rms((later / start).log()),
     )
 
@@ -319,9 +324,14 @@ def _regular(row: Tensor) -> bool:
 
 
 def _error(law: Law, spectrum: Spectrum, anchor: int, where: list[int]) -> float:
+    return _rms(_logs(law, spectrum, anchor, where))
+
+
+def _logs(law: Law, spectrum: Spectrum, anchor: int, where: list[int]) -> Tensor:
+    """log(predicted / measured) for all values but the largest."""
     omega = spectrum.omega
     predicted = law.predict(omega[anchor], omega[where, 0], spectrum.num_classes)
-    return _rms((predicted[:, 1:] / omega[where, 1:]).log())
+    return (predicted[:, 1:] / omega[where, 1:]).log()
 
 
 def _rms(values: Tensor) -> float:

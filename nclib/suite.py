@@ -140,6 +140,19 @@ class KernelLook:
         """What it gains by gradient flow with the network's own head, (C-1,)."""
         return self.clock * self.kernel.own_speed
 
+    @property
+    def network(self) -> str:
+        """The second word of the cell's name."""
+        return self.name.split("-")[1]
+
+    def pace(self, guess: Tensor) -> float:
+        """How fast omega moved in the mean, over how fast a guess (C-1,) says."""
+        return float(self.moved.sum() / guess.sum())
+
+    def miss(self, guess: Tensor) -> float:
+        """How far a guess is off on relative speeds: rms of the difference, each over its mean."""
+        return float((self.moved / self.moved.mean() - guess / guess.mean()).square().mean().sqrt())
+
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> KernelLook:
         """What :meth:`to_record` wrote."""

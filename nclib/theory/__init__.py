@@ -4,6 +4,7 @@ central_path    Han, Papyan & Donoho: the SNR matrix and the projected flow
 free_features   features that move freely: brute-force gradients and simulated flows
 two_speeds      our family between the projected and the plain flow, mode by mode
 discriminants   the same family at any features: budget, speeds, kernel
+laws            where each SNR value is when the largest is there: no clock
 unconstrained   Mixon, Parshall & Pi: strong collapse
 small_start     its linear phase, its curvature, and what a small start leaves over
 landscape       Zhou et al.: minimizers for every bias decay, dimension and rescaling
@@ -20,6 +21,7 @@ from . import (
     discriminants,
     free_features,
     landscape,
+    laws,
     orthogonal_frame,
     rescaled,
     saddles,
@@ -35,6 +37,7 @@ __all__ = [
     "discriminants",
     "free_features",
     "landscape",
+    "laws",
     "orthogonal_frame",
     "rescaled",
     "saddles",
