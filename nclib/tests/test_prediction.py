@@ -31,7 +31,7 @@ from .tolerances import EXACT, SINGLE, TIGHT
 
 EPOCHS = (1, 2, 3, 5, 8, 13, 20, 30, 40, 55, 70, 85, 100)
 ANCHOR = torch.tensor([5.0, 4.0, 2.5, 1.5], dtype=torch.float64)
-TINY = Cell("synthetic", "convnet", "mse", epochs=4, drop=1.0)
+TINY = Cell("synthetic", "convnet", "mse", epochs=4, images=200, drop=1.0)
 
 
 def made(law: Law, name: str = "digits-convnet-mse", noise: float = 0.0) -> Spectrum:
@@ -233,12 +233,12 @@ def test_kernels_of_a_cell(tmp_path: Path, monkeypatch) -> None:
     (look,) = suite.follow_kernel(TINY, epochs=(2,))
     assert look.epoch == 2 and bool((look.predicted > 0).all())
     recipe = recipe_of(TINY)
-    steps = 1000 // recipe.batch_size
+    steps = 200 // recipe.batch_size
     assert look.clock == pytest.approx(steps * recipe.learning_rate / 0.1 / 5, rel=EXACT)
     (later,) = suite.follow_kernel(TINY, epochs=(3,))
     training, images = suite._begin(TINY, None)
     training.advance(images)
-    first = suite._full_set_values(training.model, images.batch(torch.arange(1000)), images)
+    first = suite._full_set_values(training.model, images.batch(torch.arange(200)), images)
     torch.testing.assert_close(look.moved, (later.kernel.omega - first) / 2, rtol=TIGHT, atol=0)
     assert look.network == "convnet" and look.miss(3 * look.moved) < TIGHT
     assert look.pace(look.moved / 2) == pytest.approx(2, rel=EXACT)
