@@ -226,7 +226,9 @@ def decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decis
         )
     if not bool(torch.isfinite(means).all()):
         raise ValueError("means: expected finite values, got NaN or infinity")
-    rows = max(CHUNK_BYTES // (8 * head.dimension), 1)
+    # The chunk that suits a CPU's cache would be thousands of launches on a GPU.
+    chunk = CHUNK_BYTES if features.device.type == "cpu" else 128 * CHUNK_BYTES
+    rows = max(chunk // (8 * head.dimension), 1)
     pieces = zip(features.split(rows), labels.split(rows), strict=True)
     return reduce(add, (_decide(h, y, head, means) for h, y in pieces))
 

@@ -53,8 +53,8 @@ class Machine:
             )
         if self.graph and self.precision == "float16":
             raise ValueError(
-                "graph: expected float32 or bfloat16, got 'float16', whose scaled loss looks at "
-                "every step; take graph=False"
+                "graph: expected float32 or bfloat16, got 'float16', whose scaled loss is not "
+                "recorded here; take graph=False"
             )
 
     @classmethod
@@ -132,10 +132,18 @@ class Machine:
             torch.backends.cudnn.benchmark = before
 
     @contextmanager
-    def measuring(self) -> Iterator[None]:
-        """IEEE float32 within: no TF32, whose rounding would put a floor under the spread."""
-        with torch.autocast(self.kind, enabled=False), _ieee():
-            yield
+    def measuring(self, *, choose: bool = False) -> Iterator[None]:
+        """IEEE float32 within: no TF32, whose rounding would put a floor under the spread.
+
+        With ``choose`` cuDNN tries its kernels out, which pays where shapes repeat.
+        """
+        before = torch.backends.cudnn.benchmark
+        torch.backends.cudnn.benchmark = before or (choose and self.kind == "cuda")
+        try:
+            with torch.autocast(self.kind, enabled=False), _ieee():
+                yield
+        finally:
+            torch.backends.cudnn.benchmark = before
 
     def wait(self) -> None:
         """Until the device has done all that was asked of it, as a clock needs it."""
@@ -200,7 +208,10 @@ def record(
             for tensor in state():
                 known = before.get(id(tensor))
                 tensor.zero_() if known is None else tensor.copy_(known[1])
-    return recorder.capture(step)
+    try:
+        return recorder.capture(step)
+    except RuntimeError as error:
+        raise RuntimeError(f"the step could not be recorded; take graph=False: {error}") from error
 
 
 @contextmanager
@@ -226,7 +237,8 @@ def _switches(backends: Any) -> list[tuple[Any, str, Any]]:
     if not hasattr(backends.cudnn, "conv"):
         return [(backends.cuda.matmul, "allow_tf32", False), (backends.cudnn, "allow_tf32", False)]
     owners = (
-        backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul, backends.mkldnn.conv
+        backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn,
+        backends.mkldnn.matmul, backends.mkldnn.conv,
     )  # fmt: skip
     return [(owner, "fp32_precision", "ieee") for owner in owners]
 

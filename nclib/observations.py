@@ -217,8 +217,10 @@ def features_of(training: Training, images: ImageSet) -> tuple[Tensor, Tensor, H
     training.model.eval()
     trunk, head = split(training.model)
     index = torch.arange(len(images), device=images.images.device)
-    with training.machine.measuring():
-        pairs = [trunk(images.batch(part)) for part in index.split(MEASURE_BATCH)]
+    # Fewer at a time where they are large: as many pixels as a batch of 32 x 32.
+    batch = max(MEASURE_BATCH * 32**2 // max(images.size, 32) ** 2, 1)
+    with training.machine.measuring(choose=True):
+        pairs = [trunk(images.batch(part)) for part in index.split(batch)]
     home = training.machine.statistics_device
     features, logits = (torch.cat(parts).to(home) for parts in zip(*pairs, strict=True))
     return features, logits, head

@@ -77,11 +77,12 @@ def deepfool(
     """
     _check(inputs, max_steps, overshoot)
     x = inputs.detach()
-    size = max(BLOCK // max(x[0].numel(), 1), 1)
+    block = BLOCK if x.device.type == "cpu" else 8 * BLOCK
+    size = max(block // max(x[0].numel(), 1), 1)
     with _measured(model):
         parts = [_deepfool(model, block, max_steps, overshoot) for block in x.split(size)]
     r, found, steps = (torch.cat(part) for part in zip(*parts, strict=True))
-    length, norm = (_norms(v).double().cpu() for v in (r, x))
+    length, norm = (_norms(v).cpu().double() for v in (r, x))
     relative = torch.where(norm > 0, length / norm, math.nan)
     return Perturbations(r, found, steps, relative)
 

@@ -95,9 +95,9 @@ def snr_values(stats: ClassStats) -> Tensor:
     factor, pivots, rank, _ = lapack.dpstrf(within, lower=1)
     order = pivots - 1  # LAPACK counts from 1
     scaled = (signal / size).cpu().numpy().T[order]  # (d, C)
-    factor = np.tril(factor)[:, :rank]
-    white = solve_triangular(factor[:rank], scaled[:rank], lower=True)  # (rank, C)
-    lost = scaled[rank:] - factor[rank:] @ white
+    # What lies above the diagonal is not the factor, and is not touched.
+    white = solve_triangular(factor[:rank, :rank], scaled[:rank], lower=True, check_finite=False)
+    lost = scaled[rank:] - factor[rank:, :rank] @ white  # (d - rank, C)
     cutoff = d * EPS * np.abs(within).sum(1).max(initial=0)
     noiseless = int((np.linalg.svd(lost, compute_uv=False) ** 2 > max(cutoff, EPS**2)).sum())
     if noiseless:

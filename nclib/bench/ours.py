@@ -13,7 +13,7 @@ from ..data import ImageSet
 from ..head import decide
 from ..machine import Machine
 from ..models import Network, build
-from ..observations import Observation, features_of, summarize
+from ..observations import MEASURE_BATCH, Observation, features_of, summarize
 from ..stats import ClassStats
 from ..training import DivergedError, Training, loss_of
 from .clock import Clock, Timing
@@ -68,7 +68,11 @@ def measurement(cell: Cell, images: ImageSet, machine: Machine, seconds: float) 
         loss = float(loss_of(logits, labels, training.recipe.loss))
         summarize(Observation(0, "train", features, labels, stats, head, decisions, loss), cell)
 
-    return Clock(machine, seconds).fit(look, *bounds(images))
+    # A whole batch at the least, and once before it counts: its shapes need kernels of their own.
+    least, most = bounds(images)
+    elsewhere = machine.kind != "cpu"
+    least = min(MEASURE_BATCH, most) if elsewhere else least
+    return Clock(machine, seconds).fit(look, least, most, rehearse=elsewhere)
 
 
 def bounds(images: ImageSet) -> tuple[int, int]:
