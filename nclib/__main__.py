@@ -12,12 +12,12 @@ from rich.markup import escape
 
 from .bench import bench as bench_cell
 from .cells import CELLS, Cell, grid_of
-from .experiments import closing_words, published
+from .experiments import closing_words, opening_words, published
 from .experiments import run as run_cell
 from .machine import Machine
 from .records import Row, Run, read
 from .sweep_command import sweep_command
-from .tables import cells_table, grids_table, rows_table, verdicts_table
+from .tables import cells_table, grids_table, rows_table, state_of, verdicts_table
 
 app = typer.Typer(
     help="Neural collapse under the MSE loss, measured.",
@@ -61,23 +61,31 @@ def run(
     limit: Annotated[int | None, typer.Option(help="Train on so many images, balanced.")] = None,
     every: Annotated[int | None, typer.Option(help="Measure each m-th epoch.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Pause after so long.")] = None,
-    robustness: Annotated[str, typer.Option(help="never, ends or always.")] = "never",
+    robustness: Annotated[
+        str, typer.Option(help="Of test images: never, ends (zero error and last epoch), always.")
+    ] = "never",
 ) -> None:
     """Train and measure a cell; a killed run goes on where it was, a finished one is read back."""
     asked = {"epochs": epochs, "images": limit, "every": every}
     changed = {name: value for name, value in asked.items() if value is not None}
     chosen = replace(Cell.parse(cell), **changed)
-    rows = list(run_cell(
-        chosen, folder=folder, root=root, download=download,
-        machine=Machine.of(device, precision, graph, compile),
-        max_minutes=max_minutes, robustness=robustness,
-    ))  # fmt: skip
+    machine = Machine.of(device, precision, graph, compile)
     path = folder / f"{chosen.name}.jsonl"
+    for line in opening_words(path, machine.precision, robustness):
+        console.print(line)
+    try:
+        rows = list(run_cell(
+            chosen, folder=folder, root=root, download=download, machine=machine,
+            max_minutes=max_minutes, robustness=robustness,
+        ))  # fmt: skip
+    except (KeyboardInterrupt, SystemExit) as end:
+        console.print(closing_words(read(path)[0], path))
+        raise typer.Exit(end.code if isinstance(end, SystemExit) else 130) from None  # pyright: ignore
     record, _ = read(path)
-    console.print(f"{chosen.name}: {record.status}, {len(rows)} rows in {path}")
-    if record.status != "finished":
-        console.print(closing_words(record, path))
-    console.print(rows_table(rows))
+    console.print(f"{len(rows)} rows in {path}")
+    console.print(closing_words(record, path))
+    if rows:
+        console.print(rows_table(rows))
     if record.status == "diverged":
         raise typer.Exit(1)
 
@@ -121,6 +129,9 @@ def list_(
     if here | stored:
         console.print(cells_table(sorted(here | stored), folder))
     console.print(grids_table(folder))
+    console.print(
+        "rates-<cell> is a grid too: the cell at 25 learning rates; try rates-mnist-vgg11-mse"
+    )
 
 
 @app.command()
@@ -131,10 +142,13 @@ def show(cell: Name, folder: Folder = Path("runs")) -> None:
     name = Cell.parse(cell).name
     record, rows = _find(name, folder)
     console.print(
-        f"{name}: {record.status}, {record.seconds:.0f} s on {record.device}, "
-        f"started {record.started}"
+        f"{name}: {state_of(name, folder)}; {record.device}, trained in {record.precision}, "
+        f"started {record.started}, {record.seconds:.0f} s of work on record"
     )
-    console.print(rows_table(rows))
+    if record.status != "finished":
+        console.print(closing_words(record, folder / f"{name}.jsonl"))
+    if rows:
+        console.print(rows_table(rows))
     if rows:
         picture = folder / f"{name}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -20,14 +21,14 @@ from .observations import Observation, observe, summarize
 from .records import RecordError, Row, Run, Writer, is_begun, lock, provenance, read
 from .training import CheckpointError, DivergedError, Recipe
 
-__all__ = ["closing_words", "published", "run"]
+__all__ = ["closing_words", "opening_words", "published", "run"]
 
 ENDED = ("finished", "diverged")
 TERMINATED = 128 + signal.SIGTERM  # exit status of a process that was asked to end
 
 
 def run(
-    cell: Cell,
+    cell: Cell | str,
     *,
     folder: Path | str,
     root: Path | str | None = None,
@@ -36,7 +37,7 @@ def run(
     max_minutes: float | None = None,
     robustness: str = "never",
 ) -> Iterator[Row]:
-    """Train and measure a cell, and keep every row in ``folder/<cell>.jsonl`` as it comes.
+    """Train and measure a cell, or that of a name; keep every row in ``folder/<cell>.jsonl``.
 
     A finished cell is read back, not trained again. One that was killed, that failed, or that was
     paused after ``max_minutes`` goes on from its checkpoint and ends with the same rows, bit for
@@ -46,6 +47,13 @@ def run(
 
     Chapter: decomposition-measured.
     """
+    cell = Cell.parse(cell) if isinstance(cell, str) else cell
+    if cell.images is not None and cell.images < recipe_of(cell).batch_size:
+        raise ValueError(
+            f"images: expected at least {recipe_of(cell).batch_size}, a batch, got {cell.images}"
+        )
+    if max_minutes is not None and not max_minutes >= 0:
+        raise ValueError(f"max_minutes: expected a number >= 0, got {max_minutes}")
     path = Path(folder) / f"{cell.name}.jsonl"
     stored = _stored(cell, path)
     if stored is not None and stored[0].status in ENDED:
@@ -74,6 +82,25 @@ def run(
             raise SystemExit(TERMINATED)
 
 
+def opening_words(path: Path | str, precision: str, robustness: str) -> list[str]:
+    """What a call to ``run`` will not do, because of what is on record already.
+
+    Chapter: how-to-run.
+    """
+    if not is_begun(path):
+        return []
+    record, rows = read(path)
+    lines = []
+    if record.status in ENDED:
+        lines.append(f"{record.id}: {record.status} before; read back, not trained again")
+        if robustness != "never" and all(math.isnan(row.robustness) for row in rows):
+            lines.append("robustness was not measured then; another --folder trains it anew")
+    if precision != record.precision:
+        goes_on = "stays as it is" if record.status in ENDED else f"goes on in {precision}"
+        lines.append(f"trained in {record.precision} so far; {goes_on}")
+    return lines
+
+
 def closing_words(record: Run, path: Path | str) -> str:
     """How a run stands, and what to do where it did not end well.
 
@@ -88,7 +115,7 @@ def closing_words(record: Run, path: Path | str) -> str:
         "failed": f"failed: {record.reason}; {again}",
         "diverged": f"diverged: {record.reason or 'the loss is no longer finite'}. It is not tried "
         f"again: a smaller learning rate is another cell (-k and an index of LR_GRID). To "
-        f"train this one anew move {path} and {path.with_suffix('.pt').name} away",
+        f"train this one anew move {path} away, and a {path.with_suffix('.pt').name} beside it",
     }
     return f"{record.id}: {words.get(record.status, record.status)}"
 

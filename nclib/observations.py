@@ -56,7 +56,7 @@ class Observation:
 
 
 def observe(
-    cell: Cell,
+    cell: Cell | str,
     *,
     root: Path | str | None = None,
     download: bool = False,
@@ -66,7 +66,7 @@ def observe(
     robustness: str = "never",
     stop: Callable[[], bool] | None = None,
 ) -> Iterator[Observation]:
-    """Train a cell and look at its last layer at the measured epochs, on train, then on test.
+    """Train a cell, or that of a name, and look at its last layer on train, then on test images.
 
     ``root`` and ``download`` say where data sets lie that are not embedded. With ``checkpoint``
     the training is saved there after each measured epoch, and every few minutes, and goes on from
@@ -76,6 +76,9 @@ def observe(
     training accuracy of 99.9 %, as the papers count it, and the last one), or "always".
     Chapter: collapse.
     """
+    cell = Cell.parse(cell) if isinstance(cell, str) else cell
+    if max_minutes is not None and not max_minutes >= 0:
+        raise ValueError(f"max_minutes: expected a number >= 0, got {max_minutes}")
     if robustness not in ROBUSTNESS:
         raise ValueError(f"robustness: expected one of {ROBUSTNESS}, got {robustness!r}")
     begun = saved = time.monotonic()

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from .cells import Cell, recipe_of
 from .data import load
+from .machine import Machine
 from .records import RecordError, Row, Run, is_held
 from .standings import Board, Standing
 
@@ -32,7 +33,7 @@ Show = Callable[[Sequence[Standing]], None]
 
 
 def sweep(
-    cells: Sequence[Cell],
+    cells: Sequence[Cell | str],
     *,
     folder: Path | str,
     devices: Sequence[str] = ("cpu",),
@@ -55,14 +56,17 @@ def sweep(
     Returns the standings, in the order of ``cells``. Raises KeyboardInterrupt or SystemExit after
     an orderly end that was asked for.   Chapter: how-to-run.
     """
+    parsed = [Cell.parse(cell) if isinstance(cell, str) else cell for cell in cells]
     if workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
     if not cells or not devices:
         raise ValueError("cells, devices: expected at least one of each, got none")
     slots = [device for _ in range(workers) for device in devices]
-    cells = list(dict.fromkeys(cells))
-    crew = _Crew(Board(Path(folder)), cells, slots, root, tuple(options), max_minutes)
-    picture = _Picture(crew.board, cells)
+    wanted = list(dict.fromkeys(parsed))
+    crew = _Crew(Board(Path(folder)), wanted, slots, root, tuple(options), max_minutes)
+    for device in devices:
+        Machine.of(device)  # refused in words here, and not by every child
+    picture = _Picture(crew.board, wanted)
     crew.require_data(download)
     with _Asked().listening() as asked, crew.ending_with(asked):
         while crew.work(asked):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from .records import RecordError, Row, is_held, read
 if TYPE_CHECKING:
     from .ledger import Report
 
-__all__ = ["cells_table", "grids_table", "rows_table", "verdicts_table"]
+__all__ = ["cells_table", "grids_table", "rows_table", "state_of", "verdicts_table"]
 
 VERDICT_COLORS = {"holds": "green", "partly": "cyan", "fails": "red", "open": "yellow"}
 
@@ -36,7 +36,7 @@ def cells_table(names: Sequence[str], folder: Path) -> Table:
             name,
             f"{recipe.epochs} x {recipe.batch_size} at {recipe.learning_rate:.3g}, "
             f"{recipe.weight_decay:g}",
-            escape(_state(name, folder)),
+            escape(state_of(name, folder)),
         )
     return table
 
@@ -45,7 +45,7 @@ def grids_table(folder: Path) -> Table:
     """The grids: how many cells each has, and how many of them have been run."""
     table = Table("grid", "cells", f"finished in {folder}", "published")
     for name, cells in GRIDS.items():
-        done = sum(_state(cell.name, folder).startswith("finished") for cell in cells)
+        done = sum(state_of(cell.name, folder).startswith("finished") for cell in cells)
         stored = sum(published(cell.name) is not None for cell in cells)
         table.add_row(name, str(len(cells)), str(done), str(stored))
     return table
@@ -55,12 +55,18 @@ def rows_table(rows: list[Row]) -> Table:
     """The last row of each split, a column each."""
     last = {row.split: row for row in rows}
     table = Table("quantity", *(f"{split}, epoch {row.epoch}" for split, row in last.items()))
-    for name in ("accuracy", "mismatch", "loss", "robustness"):
-        table.add_row(name, *(f"{getattr(row, name):.4g}" for row in last.values()))
+    labels = {"accuracy": "accuracy", "mismatch": "NC4  mismatch with the nearest mean",
+              "loss": "loss, data term", "robustness": "robustness"}  # fmt: skip
+    for name, label in labels.items():
+        values = [getattr(row, name) for row in last.values()]
+        if not all(isnan(value) for value in values):
+            table.add_row(label, *("" if isnan(value) else f"{value:.4g}" for value in values))
     for name, metric in METRICS.items():
         values = (f"{row.metrics.get(name, nan):.4g}" for row in last.values())
         table.add_row(f"{metric.property}  {name}", *values)
     for reading in next(iter(last.values())).terms if last else ():
+        totals = (f"{sum(row.terms[reading].values()):.4g}" for row in last.values())
+        table.add_row(f"L, {reading} ridge", *totals)
         for term in ("nc1", "nc23", "perp"):
             values = (f"{row.terms[reading][term]:.4g}" for row in last.values())
             table.add_row(f"L_{term}, {reading} ridge", *values)
@@ -79,7 +85,8 @@ def verdicts_table(report: Report) -> Table:
     return table
 
 
-def _state(name: str, folder: Path) -> str:
+def state_of(name: str, folder: Path) -> str:
+    """Where a cell stands in a folder: its status and last measured epoch, or published, or not."""
     path = folder / f"{name}.jsonl"
     if path.exists():
         try:

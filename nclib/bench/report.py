@@ -84,7 +84,7 @@ class BenchReport:
                 f"{self.threads} host thread{'s' * (self.threads != 1)}",
                 f"load {load} on {self.cores} cores",
                 f"batch {self.batch_size}", ", ".join(versions),
-                f"commit {(self.commit or 'unknown')[:12]}", self.started,
+                f"commit {_short(self.commit)}", self.started,
             ]
         )  # fmt: skip
 
@@ -137,3 +137,8 @@ class BenchReport:
 
 def _time(seconds: float) -> str:
     return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def _short(commit: str | None) -> str:
+    """The first letters, and whether files differed from it."""
+    return (commit or "unknown")[:12] + "-dirty" * (commit or "").endswith("-dirty")

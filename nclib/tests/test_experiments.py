@@ -143,7 +143,13 @@ def test_command_line(finished, tmp_path):
     """run, list and show print what there is; show leaves a picture."""
     folder, cli = finished[0], CliRunner()
     result = cli.invoke(app, ["run", CELL.name, "--folder", str(folder)])
-    assert result.exit_code == 0 and "finished, " in result.output
+    assert result.exit_code == 0 and "read back" in result.output
+    asked = cli.invoke(
+        app, ["run", CELL.name, "--folder", str(folder), "--robustness", "ends",
+              "--precision", "bfloat16"],
+    )  # fmt: skip
+    assert "robustness was not measured then" in asked.output
+    assert "trained in float32 so far; stays as it is" in asked.output
     listed = cli.invoke(app, ["list", "--folder", str(folder)]).output
     assert "finished, epoch 6" in listed and "mse-15" in listed
     grid = cli.invoke(app, ["list", "smoke", "--folder", str(folder)]).output
@@ -218,3 +224,37 @@ def test_a_finished_run_is_read_from_where_nothing_can_be_written(finished, monk
     """Reading back takes no lock and leaves no file."""
     monkeypatch.setattr("nclib.experiments.lock", lambda path: pytest.fail("locked"))
     assert list(run(CELL, folder=finished[0])) == finished[1]
+
+
+def test_a_name_is_as_good_as_its_cell(finished):
+    """run and observe take the address where they take the cell."""
+    assert list(run(CELL.name, folder=finished[0])) == finished[1]
+    assert next(iter(observe(f"{CELL.name}"))).epoch == 1
+
+
+@pytest.mark.parametrize(
+    "changed, given, message",
+    [
+        ({"images": 20}, {}, "images: expected at least 32, a batch, got 20"),
+        ({}, {"max_minutes": -1.0}, "max_minutes: expected a number >= 0, got -1.0"),
+        ({}, {"max_minutes": float("nan")}, "max_minutes: expected a number >= 0, got nan"),
+    ],
+)
+def test_what_cannot_be_run_leaves_no_record(tmp_path, changed, given, message):
+    """It is refused before anything is written."""
+    with pytest.raises(ValueError, match=message):
+        list(run(replace(CELL, **changed), folder=tmp_path, **given))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_in_words(tmp_path, monkeypatch):
+    """The command says that it goes on, and exits as a shell expects."""
+
+    def interrupted(*given, **named):
+        for row in run(*given, **named):
+            yield row
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("nclib.__main__.run_cell", interrupted)
+    result = CliRunner().invoke(app, ["run", CELL.name, "--folder", str(tmp_path)])
+    assert result.exit_code == 130 and "goes on from its checkpoint" in result.output

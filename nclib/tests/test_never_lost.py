@@ -328,7 +328,7 @@ def test_a_diverged_run_says_how_to_try_again(tmp_path, monkeypatch):
     assert record.status == "diverged" and "epoch" in record.reason
     assert path.read_bytes().count(b'"diverged"') == 1
     words = closing_words(record, path)
-    assert f"move {path} and {CELL.name}.pt away" in words and "smaller learning rate" in words
+    assert f"move {path} away" in words and "smaller learning rate" in words
 
 
 def test_an_older_record_goes_on_under_its_defaults(tmp_path, rows):
