@@ -86,13 +86,14 @@ def snr_values(stats: ClassStats) -> Tensor:
 
     Source: as :func:`snr`.   Chapter: snr.
     """
-    from scipy.linalg import lapack, solve_triangular  # torch has no pivoted factor
+    from scipy.linalg import get_lapack_funcs, solve_triangular  # torch has no pivoted factor
 
     C, d = stats.num_classes, stats.dimension
     signal = (C * stats.priors).sqrt()[:, None] * stats.centered_means  # (C, d)
     size = _sizes(stats.within, signal)
     within = (stats.within / size / size[:, None]).cpu().numpy()
-    factor, pivots, rank, _ = lapack.dpstrf(within, lower=1)
+    (pivoted_cholesky,) = get_lapack_funcs(("pstrf",), (within,))
+    factor, pivots, rank, _ = pivoted_cholesky(within, lower=1)
     order = pivots - 1  # LAPACK counts from 1
     scaled = (signal / size).cpu().numpy().T[order]  # (d, C)
     # What lies above the diagonal is not the factor, and is not touched.

@@ -17,7 +17,7 @@ from nclib.training import Training
 
 from .tolerances import EXACT, SINGLE, TIGHT
 
-CELL = Cell("synthetic", "convnet", "mse", epochs=3)
+CELL = Cell("synthetic", "convnet", "mse", epochs=3, images=200)
 
 
 @pytest.fixture(autouse=True)
