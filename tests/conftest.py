@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from playwright.sync_api import Page as Tab
 
 from .chromium import CHROMIUM, QUIET
 from .tree import ROOT, make_html
+
+# A shell starts jobs in the background with Ctrl-C ignored, and that is inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

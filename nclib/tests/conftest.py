@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ WORKERS = 2  # of pytest-xdist, where it is installed: one thread each
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests start
+# A shell starts jobs in the background with Ctrl-C ignored, and that is inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
