@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -218,12 +218,7 @@ def run(path: Path | str, *, root: Path | str | None = None, cells: Sequence[Cel
 
     Chapter: prediction.
     """
-    with lock(path := Path(path)) as writer:
-        writer.set_torn_line_aside()
-        done = {record["name"] for record in _read(path)}
-        for cell in cells:
-            if cell.name not in done:
-                _append(path, [follow(cell, root=root).to_record()])
+    _fill(Path(path), cells, lambda cell: [follow(cell, root=root).to_record()])
 
 
 def run_kernels(
@@ -233,12 +228,20 @@ def run_kernels(
 
     Chapter: prediction.
     """
-    with lock(path := Path(path)) as writer:
+    _fill(
+        Path(path), cells,
+        lambda cell: [look.to_record() for look in follow_kernel(cell, root=root)],
+    )  # fmt: skip
+
+
+def _fill(path: Path, cells: Sequence[Cell], lines: Callable[[Cell], list[dict]]) -> None:
+    """Append the lines of every cell that has none in the file yet."""
+    with lock(path) as writer:
         writer.set_torn_line_aside()
         done = {record["name"] for record in _read(path)}
         for cell in cells:
             if cell.name not in done:
-                _append(path, [look.to_record() for look in follow_kernel(cell, root=root)])
+                _append(path, lines(cell))
 
 
 def stored() -> list[Spectrum]:

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from .cells import Cell, recipe_of
 from .data import load
+from .interrupts import Asked
 from .machine import Machine
 from .records import RecordError, Row, Run, is_held
 from .standings import Board, Standing
@@ -68,7 +68,7 @@ def sweep(
         Machine.of(device)  # refused in words here, and not by every child
     picture = _Picture(crew.board, wanted)
     crew.require_data(download)
-    with _Asked().listening() as asked, crew.ending_with(asked):
+    with Asked().listening() as asked, crew.ending_with(asked):
         while crew.work(asked):
             if show is not None:
                 show(crew.standings())
@@ -257,7 +257,7 @@ class _Crew:
             self.waiting.remove(cell)
         self.states[cell], self.reasons[cell] = state, reason
 
-    def work(self, asked: _Asked) -> bool:
+    def work(self, asked: Asked) -> bool:
         """Note who has ended and start whoever can be started; whether anything is left to do."""
         self.collect()
         if asked.times:
@@ -269,7 +269,7 @@ class _Crew:
         return bool(self.children or self.waiting)
 
     @contextmanager
-    def ending_with(self, asked: _Asked) -> Iterator[None]:
+    def ending_with(self, asked: Asked) -> Iterator[None]:
         """Where the sweep itself fails no child goes on unseen."""
         try:
             yield
@@ -333,35 +333,6 @@ class _Crew:
 def _kind(cell: Cell) -> tuple:
     """Cells that take as long for an epoch."""
     return cell.dataset, cell.network, cell.images, cell.held, recipe_of(cell).batch_size
-
-
-@dataclass
-class _Asked:
-    """How often this process was asked to end, and by which signal first."""
-
-    times: int = 0
-    signal: int = 0
-
-    @contextmanager
-    def listening(self) -> Iterator[_Asked]:
-        """Note Ctrl-C, SIGTERM and a closed terminal instead of dying; what is ignored stays so."""
-        names = ("SIGINT", "SIGTERM", "SIGHUP")
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        if threading.current_thread() is not threading.main_thread():
-            numbers = []
-        before = {number: signal.getsignal(number) for number in numbers}
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, self._note)
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _note(self, number: int, _: object) -> None:
-        self.times += 1
-        self.signal = self.signal or number
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -45,7 +46,8 @@ def test_paths_show_every_value_and_every_law() -> None:
         assert sorted(shown) == sorted(spectrum.omega[:, 1:].flatten().tolist())
         at = spectrum.omega[EPOCHS.index(5)]
         for line, start in zip(lines, at[1:].tolist(), strict=True):
-            assert line.get_xydata()[0] == pytest.approx([float(at[0]), start])  # type: ignore[index]
+            first = np.stack([np.asarray(line.get_xdata()), np.asarray(line.get_ydata())])[:, 0]
+            assert first == pytest.approx([float(at[0]), start])
 
 
 def made(name: str, winner: str) -> Judgement:
@@ -73,8 +75,8 @@ def test_wins_add_up() -> None:
     groups = {"some": RUNS, "many": many}
     verdicts = {name: verdict(group) for name, group in groups.items()}
     ax = pictures.plot_wins(groups, verdicts)
-    bars = [bar for bar in ax.patches]
-    assert sum(bar.get_width() for bar in bars) == pytest.approx(2)  # type: ignore[attr-defined]
+    bars: Any = ax.patches
+    assert sum(bar.get_width() for bar in bars) == pytest.approx(2)
     assert sorted(text.get_text() for text in ax.texts) == ["1", "1", "1", "3", "7"]
     (mark,) = (line for line in ax.lines if line.get_linewidth() == 3)
     assert list(np.asarray(mark.get_xdata())) == [0.9, 0.9]

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
-from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch import nn
 
 from nclib.data import load
-from nclib.machine import CPU, Machine
+from nclib.machine import Machine
 from nclib.models import build
 from nclib.training import CheckpointError, DivergedError, Recipe, Training, fit, loss_of
 
 from .tolerances import SINGLE
-
-CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-RECIPE = Recipe("mse", epochs=3, batch_size=64, learning_rate=0.1, weight_decay=1e-3)
+from .trainings import CUDA, LONG, RECIPE, losses, start, weights
 
 
 @pytest.fixture(scope="module")
@@ -36,23 +29,6 @@ def images():
 def few():
     """Two steps an epoch, for what is slow on a CPU."""
     return load("synthetic", split="train").balanced(13, seed=0)
-
-
-def start(recipe=RECIPE, seed=0, machine=CPU) -> Training:
-    model = build("convnet", num_classes=10, channels=1, size=8, seed=0)
-    return Training(model, recipe, seed, machine)
-
-
-def weights(training: Training) -> Tensor:
-    return torch.cat([v.flatten().double().cpu() for v in training.model.state_dict().values()])
-
-
-def losses(training: Training, images, epochs: int = 3) -> list[float]:
-    found = []
-    for _ in range(epochs):
-        training.advance(images)
-        found.append(training.loss)
-    return found
 
 
 def test_learning_rate_drops_where_the_paper_says():
@@ -294,233 +270,11 @@ def test_a_scaled_loss_backs_off_and_is_kept(few, tmp_path):
     assert again._scaler.get_scale() == scale
 
 
-class Tape(TorchDispatchMode):
-    """Records operations as a CUDA graph does: tensors by address, Python's numbers for good.
-
-    What makes the host wait, or copies from it, cannot be recorded.
-    """
-
-    forbidden = ("_local_scalar_dense", "nonzero", "lift_fresh", "is_nonzero")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        assert not any(name in func.name() for name in self.forbidden), func.name()
-        made = func(*args, **kwargs)
-        self.calls.append((func, args, kwargs, made))
-        return made
-
-    def replay(self) -> None:
-        for func, args, kwargs, made in self.calls:
-            again = tree_leaves(func(*args, **kwargs))
-            for old, new in zip(tree_leaves(made), again, strict=True):
-                if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
-                    old.copy_(new)
-
-
-class CpuRecorder:
-    """Warm-up and capture without CUDA. A capture must run nothing, so what it ran is undone."""
-
-    def __init__(self, training: Training) -> None:
-        self.training = training
-        self.captures = 0
-
-    def aside(self):
-        return nullcontext()
-
-    def capture(self, step):
-        self.captures += 1
-        before = [tensor.detach().clone() for tensor in self.training._state()]
-        with Tape() as tape:
-            step()
-        for tensor, value in zip(self.training._state(), before, strict=True):
-            tensor.detach().copy_(value)
-
-        def replay() -> None:
-            with torch.no_grad():
-                tape.replay()
-
-        return replay
-
-
-def recorded(recipe=RECIPE, precision="float32", rate_on_device=True) -> Training:
-    """A training whose step is recorded as on CUDA: fused SGD, its rate a tensor."""
-    machine = Machine("cpu", precision)
-    object.__setattr__(machine, "graph", True)  # refused on a CPU, where it would gain nothing
-    training = start(recipe, machine=machine)
-    if rate_on_device:
-        rate = torch.tensor(recipe.learning_rate)
-        group = training.optimizer.param_groups[0]
-        group |= {"lr": rate, "fused": True}
-    recorder = CpuRecorder(training)
-    training._recorder = lambda: recorder
-    return training
-
-
-LONG = replace(RECIPE, epochs=6)  # rates drop at 3 and at 5
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("loss", ["mse", "ce"])
-def test_a_recorded_step_trains_as_the_plain_one(few, precision, loss):
-    """Over both drops of the rate, replays of one recording give the plain training's losses."""
-    recipe = replace(LONG, loss=loss)
-    ours = recorded(recipe, precision)
-    plain = start(recipe, machine=Machine("cpu", precision))
-    assert losses(ours, few, 6) == pytest.approx(losses(plain, few, 6), rel=SINGLE)
-    assert ours._recorder().captures == 1  # pyright: ignore[reportAttributeAccessIssue]
-    assert torch.allclose(weights(ours), weights(plain), rtol=100 * SINGLE, atol=10 * SINGLE)
-
-
-def test_a_rate_that_is_a_number_would_be_recorded(few):
-    """Why the rate lies on the device: a number in a recording never drops."""
-    ours = losses(recorded(LONG, rate_on_device=False), few, 6)
-    plain = losses(start(LONG), few, 6)
-    assert ours[:2] == pytest.approx(plain[:2], rel=SINGLE)
-    assert ours[3:] != pytest.approx(plain[3:], rel=SINGLE)
-
-
-@pytest.mark.parametrize("before", [0, 2])
-def test_a_recorded_training_resumes(few, tmp_path, before):
-    """A checkpoint loaded before or after the recording goes on as if nothing had been."""
-    whole = recorded(LONG)
-    losses(whole, few, 2)
-    whole.save(tmp_path / "a.pt")
-    rest = losses(whole, few, 4)
-    again = recorded(LONG)
-    losses(again, few, before)
-    for tensor in again._state() if before else ():  # what is not restored would show
-        tensor.detach().fill_(1)
-    again.restore(tmp_path / "a.pt")
-    assert losses(again, few, 4) == rest
-    assert torch.equal(weights(again), weights(whole))
-
-
-def test_other_images_are_recorded_anew(few):
-    """A recording knows its images by address; others need another."""
-    ours, other = recorded(), few.subset(torch.arange(100))
-    plain = start()
-    for training in (ours, plain):
-        training.advance(few)
-        training.advance(other)
-    assert ours.loss == pytest.approx(plain.loss, rel=SINGLE)
-    assert ours._recorder().captures == 2  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def test_nothing_of_the_machine_is_in_a_checkpoint(few, tmp_path):
-    """A checkpoint of one machine goes on on another, with that machine's own options."""
-    ours = recorded(precision="bfloat16")
-    ours.advance(few)
-    ours.save(tmp_path / "a.pt")
-    content = torch.load(tmp_path / "a.pt", weights_only=True)
-    assert {"recipe", "seed", "network", "epoch", "loss", "zero_error_epoch", "model",
-            "momentum", "scaler"} == set(content)  # fmt: skip
-    plain = start()
-    options = dict(plain.optimizer.param_groups[0])
-    plain.restore(tmp_path / "a.pt")
-    assert torch.equal(weights(plain), weights(ours))
-    assert plain.optimizer.param_groups[0] == options
-    for mine, theirs in zip(plain._momentum(), ours._momentum(), strict=True):
-        assert mine is not None and theirs is not None and torch.equal(mine, theirs)
-    plain.advance(few)
-    assert math.isfinite(plain.loss)
-
-
-def test_a_checkpoint_without_a_step_takes_the_momentum_away(few, tmp_path):
-    """Restoring epoch 0 into a training under way starts it anew."""
-    fresh = start()
-    fresh.save(tmp_path / "a.pt")
-    used = start()
-    losses(used, few, 2)
-    used.restore(tmp_path / "a.pt")
-    assert losses(used, few) == losses(fresh, few)
-    assert torch.equal(weights(used), weights(fresh))
-
-
-def test_a_checkpoint_of_another_shape_changes_nothing(tmp_path):
-    """Same class, other layers: refused by name before a single weight is copied."""
-    other = build("convnet", num_classes=10, channels=3, size=8, seed=1)
-    Training(other, RECIPE, 0).save(tmp_path / "a.pt")
-    training = start()
-    before = weights(training)
-    with pytest.raises(CheckpointError, match="a.pt: expected the weights of this network"):
-        training.restore(tmp_path / "a.pt")
-    assert torch.equal(weights(training), before)
-    content = torch.load(tmp_path / "a.pt", weights_only=True)
-    del content["momentum"]
-    torch.save(content, tmp_path / "b.pt")
-    with pytest.raises(CheckpointError, match=r"b.pt: expected \['momentum'\] too"):
-        training.restore(tmp_path / "b.pt")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_reported_and_the_old_checkpoint_left(few, tmp_path):
-    """The message names the file and the reason; no half-written file stays behind."""
-    training, path = start(), tmp_path / "a.pt"
-    training.save(path)
-    content = path.read_bytes()
-    training.advance(few)
-    (tmp_path / "a.pt.part").symlink_to("/dev/full")
-    with pytest.raises(CheckpointError, match="a.pt: cannot write: No space left on device"):
-        training.save(path)
-    assert path.read_bytes() == content and os.listdir(tmp_path) == ["a.pt"]
-
-
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
-def test_every_refusal_of_the_system_is_in_words(tmp_path, monkeypatch, code):
-    """Whatever fails on the way, the folder ends as it began."""
-    training, path = start(), tmp_path / "a.pt"
-
-    def refuse(*args):
-        raise OSError(code, os.strerror(code))
-
-    for name in ("fsync", "replace"):
-        with monkeypatch.context() as patch:
-            patch.setattr(os, name, refuse)
-            with pytest.raises(CheckpointError, match=f"a.pt: cannot write: {os.strerror(code)}"):
-                training.save(path)
-        assert os.listdir(tmp_path) == []
-    with pytest.raises(CheckpointError, match="a.pt: cannot write: No such file or directory"):
-        training.save(tmp_path / "nowhere" / "a.pt")
-
-
-def test_torchs_own_complaint_is_seen_through(tmp_path, monkeypatch):
-    """torch's writer fails a second time on closing; what is reported is the first reason."""
-
-    def save(*args):
-        try:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        finally:
-            raise RuntimeError("unexpected pos 64 vs 0")
-
-    training = start()
-    monkeypatch.setattr(torch, "save", save)
-    with pytest.raises(CheckpointError, match="a.pt: cannot write: No space left on device"):
-        training.save(tmp_path / "a.pt")
-    monkeypatch.setattr(torch, "save", lambda *args: (_ for _ in ()).throw(RuntimeError("odd")))
-    with pytest.raises(CheckpointError, match="a.pt: cannot write: odd"):
-        training.save(tmp_path / "a.pt")
-    assert os.listdir(tmp_path) == []
-
-
-def test_an_interrupt_while_saving_is_an_interrupt(tmp_path, monkeypatch):
-    """Ctrl-C is passed on, and cleans up too."""
-    training = start()
-
-    def interrupt(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        training.save(tmp_path / "a.pt")
-    assert os.listdir(tmp_path) == []
-
-
 @pytest.mark.slow
-@pytest.mark.skipif("NCLIB_TEST_COMPILE" not in os.environ, reason="NCLIB_TEST_COMPILE is not set")
+@pytest.mark.skipif(
+    "NCLIB_TEST_COMPILE" not in os.environ,
+    reason="compiling takes a minute and a half; set NCLIB_TEST_COMPILE=1",
+)
 @pytest.mark.parametrize(
     "machine",
     [Machine(compile=True), pytest.param(Machine("cuda", graph=True, compile=True), marks=CUDA)],
