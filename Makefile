@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed-$(KEY)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book html test lint clean
+.PHONY: help book html pages test lint clean
 
 help: ## print this list
 	@echo "Targets:"
@@ -41,15 +41,28 @@ clean: ## remove the built book, its execution cache and all other caches; keep 
 	@find nclib tests book benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The book, with whatever is installed in BIN. It starts from clean doctrees because a second strict
-# build on old ones hides its warnings. The top index.html is written last: a build that failed or
-# was interrupted has none.
+# build on old ones hides its warnings, and it does nothing when everything that a page is made of is
+# as it was: files, versions, the edition in the footer. The top index.html and the stamp are written
+# last: a build that failed or was interrupted has none.
+SOURCES := book nclib _config.yml _toc.yml pyproject.toml requirements.txt CITATION.cff CHANGELOG.md
+BUILT := _build/html/.built
+STATE = { find $(SOURCES) -type f ! -name '*.py[co]' ! -path '*/tests/*' 2> /dev/null | LC_ALL=C sort \
+  | tr '\n' '\0' | xargs -0 cksum; git rev-parse HEAD; git status --porcelain --untracked-files=no; \
+  echo "$$BOOK_URL $$SOURCE_DATE_EPOCH"; } 2> /dev/null | cksum
+
 html:
+	@if [ -f $(BUILT) ] && [ -f _build/html/index.html ] && [ "$$(cat $(BUILT))" = "$$($(STATE))" ]; \
+	  then echo "==> Nothing has changed since the book was built"; \
+	  else $(MAKE) --no-print-directory pages; fi
+	@echo "==> The book: open _build/html/index.html"
+
+pages:
 	@echo "==> Building the book (a chapter runs when it, the library or a pin has changed)"
 	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
-	@$(BIN)/python -c "from jupyter_book.cli.main import main; main()" build . -W --keep-going -n \
+	@state=$$($(STATE)); $(BIN)/python -c "from jupyter_book.cli.main import main; main()" \
+	  build . -W --keep-going -n && echo "$$state" > $(BUILT) \
 	  || { rm -f _build/html/index.html; echo "==> The book is NOT built, see above" >&2; exit 1; }
 	@test -f _build/html/index.html
-	@echo "==> Built: open _build/html/index.html"
 
 $(INSTALLED):
 	@command -v $(PYTHON) > /dev/null \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -63,9 +64,11 @@ class Visit:
         return sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
 
 
-def open_page(browser: Browser, path: Path, width: int) -> tuple[Tab, Visit]:
+def open_page(
+    browser: Browser, path: Path, width: int, scheme: Literal["light", "dark"] = "light"
+) -> tuple[Tab, Visit]:
     """Open a file at a width, wait until its mathematics is set, and note what happened."""
-    tab = browser.new_page(viewport={"width": width, "height": 844})
+    tab = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
     visit = Visit()
     tab.on("request", visit.ask)
     tab.on("requestfailed", visit.miss)

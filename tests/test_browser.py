@@ -79,6 +79,25 @@ def test_contents_panel_folds_on_a_desktop(browser: Browser, html: Path) -> None
         tab.close()
 
 
+@on_both_widths
+def test_search_finds_a_word(browser: Browser, html: Path, width: int) -> None:
+    """From the button to a page that has the word, from disk and without a complaint."""
+    tab, visit = open_page(browser, html / "book/flow.html", width)
+    try:
+        tab.locator("button.search-button__button:visible").first.click()
+        tab.locator("input[type=search]:visible").first.fill("whitened")
+        tab.keyboard.press("Enter")
+        tab.wait_for_url("**/search.html*")
+        found = tab.locator("#search-results li a", has_text="The flow")
+        found.wait_for(state="visible")
+        tab.wait_for_timeout(1000)  # for what search would still fetch
+        assert (visit.complaints, visit.foreign) == ([], [])
+        found.click()
+        tab.wait_for_url("**/book/flow.html*")
+    finally:
+        tab.close()
+
+
 def test_front_door_arrives_at_the_cover(browser: Browser, html: Path) -> None:
     """Whoever opens index.html stands on the cover."""
     tab = browser.new_page()

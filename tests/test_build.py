@@ -49,25 +49,41 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
+def page(prose: str = "Fine.", code: str = "1 + 1") -> str:
+    return HEAD + PAGE.format(prose=prose, code=code)
+
+
 def write(root: Path, prose: str = "Fine.", code: str = "1 + 1") -> None:
-    (root / "book" / "index.md").write_text(HEAD + PAGE.format(prose=prose, code=code))
+    (root / "book" / "index.md").write_text(page(prose, code))
 
 
 def front_door(root: Path) -> Path:
     return root / "_build" / "html" / "index.html"
 
 
-def test_unchanged_book_runs_nothing_again(tree: Path) -> None:
-    """A second build takes every chapter from the cache; an edit in the library runs it anew."""
+def test_unchanged_book_is_left_alone(tree: Path) -> None:
+    """Nothing happens twice: a page is written anew when it changes, run when the library does."""
     counts = []
-    for change in (None, None, "ONE = 2\n"):
-        if change is not None:
-            (tree / "nclib" / "__init__.py").write_text(change)
+    for change in ({}, {}, {"book/index.md": page("Finer.")}, {"nclib/__init__.py": "ONE = 2\n"}):
+        for name, text in change.items():
+            (tree / name).write_text(text)
         built = make_html(tree)
         assert built.returncode == 0, built.stdout
         assert front_door(tree).is_file()
-        counts.append(built.stdout.count("Executing notebook"))
-    assert counts == [1, 0, 1]
+        written = "Nothing has changed" not in built.stdout
+        counts.append((written, built.stdout.count("Executing notebook")))
+    assert counts == [(True, 1), (False, 0), (True, 0), (True, 1)]
+
+
+@pytest.mark.parametrize("lost", ["index.html", ".built"])
+def test_unfinished_book_is_built_again(tree: Path, lost: str) -> None:
+    """Without front door or stamp a build did not come to its end, whatever lies there."""
+    assert make_html(tree).returncode == 0
+    (front_door(tree).parent / lost).unlink()
+    built = make_html(tree)
+    assert built.returncode == 0
+    assert "Nothing has changed" not in built.stdout
+    assert front_door(tree).is_file()
 
 
 @pytest.mark.parametrize(
@@ -99,6 +115,13 @@ def test_unchanged_real_book_is_quick(html: Path) -> None:
     built = make_html(ROOT)
     assert (built.returncode, built.stdout.count("Executing notebook")) == (0, 0)
     assert time.perf_counter() - start <= 20
+
+
+def test_cached_real_book_runs_nothing(html: Path) -> None:
+    """Written anew from the cache, the book executes no chapter."""
+    (html / ".built").unlink()
+    built = make_html(ROOT)
+    assert (built.returncode, built.stdout.count("Executing notebook")) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ REPAIRS = (
     # The bibliography calls itself a list, whose entries are then no list items.
     (re.compile(r'<div role="list" (class="citation-list")>'), r"<div \1>"),
     (re.compile(r' role="doc-biblioentry"'), ""),
+    # Search shows a piece of each page it finds, which browsers refuse to read from file://.
+    (
+        re.compile(r'(<script src="[^"]*searchtools\.js[^>]*></script>)'),
+        r'\1<script>if (location.protocol === "file:") '
+        r"DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;</script>",
+    ),
 )
 
 
