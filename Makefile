@@ -27,7 +27,7 @@ test: $(INSTALLED) ## test the package (pytest nclib), then the book and the rep
 	@echo "==> Testing the package"
 	@$(BIN)/python -m pytest nclib
 	@echo "==> Testing the book and the repository"
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 lint: $(INSTALLED) ## check style (ruff), formatting (ruff format) and types (pyright)
 	@echo "==> Checking style, formatting and types"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(scope="session")
 def html() -> Path:
     """The folder of the built pages, fresh from the strict build with this interpreter's stack."""
-    built = make_html(ROOT)
+    (ROOT / "_build").mkdir(exist_ok=True)
+    with (ROOT / "_build" / ".lock").open("w") as lock:  # one worker builds, the others wait
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = make_html(ROOT)
     if built.returncode != 0:
         pytest.fail(f"the strict book build failed:\n{built.stdout[-6000:]}", pytrace=False)
     return ROOT / "_build" / "html"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .chapter import HEAD
-from .tree import ROOT, make, make_html
+from .tree import ROOT, make, make_html, tracked
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 library_cache = importlib.import_module("library_cache")
@@ -117,11 +117,15 @@ def test_unchanged_real_book_is_quick(html: Path) -> None:
     assert time.perf_counter() - start <= 20
 
 
-def test_cached_real_book_runs_nothing(html: Path) -> None:
-    """Written anew from the cache, the book executes no chapter."""
-    (html / ".built").unlink()
-    built = make_html(ROOT)
-    assert (built.returncode, built.stdout.count("Executing notebook")) == (0, 0)
+def test_cached_real_book_runs_nothing(html: Path, tmp_path: Path) -> None:
+    """A copy of the whole tree is written from the cache without executing a chapter."""
+    copy = tmp_path / "copy"
+    for path in tracked():
+        (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy / path.relative_to(ROOT))
+    shutil.copytree(html.parent / "execution", copy / "_build" / "execution")
+    built = make_html(copy)
+    assert (built.returncode, built.stdout.count("Executing notebook")) == (0, 0), built.stdout
 
 
 @pytest.mark.parametrize(
