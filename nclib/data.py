@@ -24,12 +24,16 @@ from .files import ON_DISK, DataError, read
 __all__ = ["NAMES", "NUM_CLASSES", "PER_CLASS", "SPLITS", "DataError", "ImageSet", "load"]
 
 NAMES = ("digits", "synthetic", *ON_DISK)
+"""Every image set that can be loaded, by name."""
+
 SPLITS = ("train", "test")
+"""The parts of an image set."""
 
 PER_CLASS: dict[str, int | None] = {name: None for name in NAMES} | {"mnist": 5000, "svhn": 4600}
 """Training images per class in the papers; None: the set is balanced and used whole."""
 
 NUM_CLASSES = 10
+"""Every image set has ten classes."""
 
 # Mean and standard deviation of value/255 per channel, over the train part. MNIST: the authors'
 # notebook. CIFAR10: the same group's code of 2019, printed there times 255. FashionMNIST, SVHN

@@ -154,6 +154,7 @@ class Machine:
 
 
 CPU = Machine()
+"""The machine that is always there: a CPU, in IEEE float32."""
 
 
 class Recorder(Protocol):

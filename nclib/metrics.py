@@ -281,3 +281,4 @@ _TABLE = (
 )  # fmt: skip
 
 METRICS = Metrics((metric.name, metric) for metric in _TABLE)
+"""The table of every measurement, by name.   Chapter: collapse."""

@@ -26,6 +26,8 @@ from .training import DivergedError
 __all__ = ["OPTIMIZERS", "Miniature", "Snapshot", "pairs", "rescaled_mse", "spaced_steps", "train"]
 
 OPTIMIZERS = ("sgd", "adam", "lbfgs")
+"""The optimizers that a miniature can be trained with."""
+
 LOSSES = ("mse", "ce")
 RATES = {"sgd": 0.05, "adam": 1e-2, "lbfgs": 1.0}
 """Learning rates that work for the digits; a miniature may have its own."""

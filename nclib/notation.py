@@ -90,3 +90,4 @@ NOTATION = Notation((
     Symbol(r"\text{NC4}", "decisions.nearest_mean_mismatch", "",
            "share of samples that head and nearest class mean put in different classes"),
 ))  # fmt: skip
+"""The table of the book's letters and their names in code.   Chapter: notation."""

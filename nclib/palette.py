@@ -35,6 +35,7 @@ COLORS = {
 INK = "#222222"  # text, and lines without a color of their own
 MARKERS = ("o", "s", "^")  # the three classes of a portrait
 ZERO_ERROR = {"color": "#444444", "linestyle": ":", "linewidth": 1.2}
+"""The line that marks zero training error."""
 
 TERMS: dict[str, dict[str, Any]] = {
     # A pale band under the others: soon L_NC1 lies on it.

@@ -55,6 +55,7 @@ class Protocol:
 
 
 PROTOCOL = Protocol()
+"""The rules that the runs of the suite are judged by.   Chapter: prediction."""
 
 
 @dataclass(frozen=True, eq=False)

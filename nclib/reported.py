@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 FAMILIES = ("VGG", "ResNet", "DenseNet")
+"""The families of the papers' networks, in the order of their tables."""
+
 DATASETS = ("mnist", "fashionmnist", "svhn", "cifar10", "stl10")
 """The data sets that both papers train on, in the order of their tables."""
 

@@ -19,6 +19,7 @@ __all__ = ["RIDGES", "TESTS", "Question", "after_zero_error", "falls_of", "termi
 NEGLIGIBLE = 0.1  # of L_NC1
 DOWN = 0.5  # of the first value
 RIDGES = ("consistent", "notebook")
+"""The two readings of weight decay that a run is judged under."""
 
 
 def terminal_epoch(rows: Sequence[Row]) -> int | None:

@@ -30,6 +30,7 @@ POLL = 0.25  # seconds
 PICTURE_SECONDS = 60.0  # at least, between two pictures
 EMBEDDED = ("digits", "synthetic")  # these need no files
 Show = Callable[[Sequence[Standing]], None]
+"""What a sweep reports its standings to."""
 
 
 def sweep(

@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from playwright.sync_api import Locator
 from playwright.sync_api import Page as Tab
 
+from nclib import explorers
 from nclib.explorers import flows, landscapes, rescalings
+from nclib.explorers.page import Explorer, Picture
+from nclib.tests import looks
 
-MODULES: dict[str, ModuleType] = {
-    "flow": flows,
-    "landscape": landscapes,
-    "rescaled": rescalings,
-}
 PIXEL = 0.11  # coordinates are written with one decimal
 NUMBER = re.compile(r"-?\d+\.?\d*")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An explorer as the tests see it."""
+
+    make: Callable[[], Explorer]
+    picture: Callable[[Mapping[str, float | bool | str]], Picture]
+    data: Mapping[str, object]  # what reaches the script
+    pictures: int  # that show without a script
+
+    @classmethod
+    def of(cls, make: Callable[[], Explorer], module: ModuleType) -> Kind:
+        """One whose pictures all have axes, and that needs nothing but its setting."""
+        frames = module.FRAMES.values()
+        return cls(make, module.picture, {f.name: f.data() for f in frames}, len(frames))
+
+
+KINDS = {
+    "flow": Kind.of(explorers.flow, flows),
+    "landscape": Kind.of(explorers.landscape, landscapes),
+    "portrait": Kind(looks.portrait, looks.picture, looks.LOOKS.data(), pictures=2),
+    "rescaled": Kind.of(explorers.rescaled, rescalings),
+}
 
 
 def calculate(tab: Tab, code: str, grid: object) -> Any:
@@ -35,18 +58,37 @@ class Stage:
 
     @property
     def paths(self) -> dict[str, str]:
-        """All paths of the first explorer, by name."""
+        """All paths of the first explorer, and where its labels stand, by name."""
         return self.tab.evaluate(
             """() => {
                 const first = document.querySelector("[data-explorer]");
-                const paths = [...first.querySelectorAll("[data-line]")];
-                return Object.fromEntries(paths.map((p) => [p.dataset.line, p.getAttribute("d")]));
+                const drawn = [...first.querySelectorAll("[data-line]")].map((one) =>
+                    [one.dataset.line, one.getAttribute(one.dataset.attribute || "d")]);
+                return Object.fromEntries(drawn);
+            }"""
+        )
+
+    @property
+    def setting(self) -> dict[str, float]:
+        """Where the sliders of the first explorer stand, by name."""
+        return self.tab.evaluate(
+            """() => {
+                const first = document.querySelector("[data-explorer]");
+                const sliders = [...first.querySelectorAll("input[type=range]")];
+                return Object.fromEntries(sliders.map((one) => [one.name, Number(one.value)]));
             }"""
         )
 
     @property
     def sentence(self) -> str:
         return self.tab.locator("[data-explorer] output").first.inner_text()
+
+
+def step(slider: Locator) -> None:
+    """Move a slider by two of its steps with the keyboard, backwards where it is at its end."""
+    at_end = slider.evaluate("(one) => one.value === one.max")
+    for _ in range(2):
+        slider.press("ArrowLeft" if at_end else "ArrowRight")
 
 
 def same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

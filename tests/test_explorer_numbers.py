@@ -13,11 +13,12 @@ from playwright.sync_api import Page as Tab
 
 from nclib.explorers import flows, landscapes
 from nclib.explorers.page import controls, defaults, script, source
+from nclib.tests import looks
 from nclib.tests.tolerances import TIGHT
 from nclib.theory.rescaled import LocalLandscape, cross_entropy, cross_entropy_gradient
 
 from .chromium import needs_chromium
-from .stage import MODULES, calculate, same
+from .stage import KINDS, calculate, same
 
 pytestmark = needs_chromium
 
@@ -101,16 +102,30 @@ def settings(name: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", sorted(MODULES))
+@pytest.mark.parametrize("name", sorted(KINDS))
 def test_view_is_the_picture_of_python(blank: Tab, name: str) -> None:
     """For every control at both ends, paths agree to a tenth of a pixel, and words exactly."""
-    module = MODULES[name]
-    frames = {frame.name: frame.data() for frame in module.FRAMES.values()}
+    kind = KINDS[name]
     body = script(name).split("\n", 1)[1].rsplit("\n", 1)[0]  # without its closure
     code = f"{body}\nreturn grid.settings.map((setting) => view(setting, grid.frames));"
     chosen = settings(name)
-    found = calculate(blank, code, {"settings": chosen, "frames": frames})
+    found = calculate(blank, code, {"settings": chosen, "frames": kind.data})
     for setting, seen in zip(chosen, found, strict=True):
-        picture = module.picture(setting)
+        picture = kind.picture(setting)
+        assert seen["words"] == picture.words
+        assert same(seen["lines"], picture.lines), setting
+
+
+def test_portrait_in_the_browser_is_that_of_python(blank: Tab) -> None:
+    """At looks, between them and seen from all sides, places and words are the same."""
+    body = script("portrait").split("\n", 1)[1].rsplit("\n", 1)[0]
+    code = f"{body}\nreturn grid.settings.map((setting) => view(setting, grid.run));"
+    epochs = looks.LOOKS.epochs
+    shares = [math.log(epoch) / math.log(epochs[-1]) for epoch in epochs]
+    shares += [0.013 + 0.0317 * k for k in range(31)]
+    chosen = [{"epoch": share, "turn": turn} for share in shares for turn in (-135, -37.7, 0, 90)]
+    found = calculate(blank, code, {"settings": chosen, "run": looks.LOOKS.data()})
+    for setting, seen in zip(chosen, found, strict=True):
+        picture = looks.picture(setting)
         assert seen["words"] == picture.words
         assert same(seen["lines"], picture.lines), setting

@@ -45,16 +45,18 @@ function reading(control) {
 }
 
 // Wake every explorer of a kind that still sleeps: `view` turns a setting into paths and words.
-function wake(kind, view) {
+// `live`, where there is one, adds what an explorer does besides; it may redraw with values that
+// lie between the steps of a slider.
+function wake(kind, view, live) {
   for (const root of document.querySelectorAll(`[data-explorer="${kind}"]:not([data-awake])`)) {
     root.dataset.awake = "";
     const frames = JSON.parse(root.querySelector("[data-frames]").textContent);
     const controls = [...root.querySelectorAll("input, select")];
-    const redraw = () => {
+    const redraw = (exact) => {
       const setting = Object.fromEntries(controls.map((one) => [one.name, reading(one)]));
-      const { lines, words } = view(setting, frames);
+      const { lines, words } = view({ ...setting, ...exact }, frames);
       for (const path of root.querySelectorAll("[data-line]")) {
-        path.setAttribute("d", lines[path.dataset.line]);
+        path.setAttribute(path.dataset.attribute || "d", lines[path.dataset.line]);
       }
       for (const place of root.querySelectorAll("[data-word]")) {
         place.textContent = words[place.dataset.word];
@@ -63,8 +65,8 @@ function wake(kind, view) {
         if (one.type === "range") one.setAttribute("aria-valuetext", words[one.name]);
       }
     };
-    root.addEventListener("input", redraw);
-    root.querySelector("button").addEventListener("click", () => {
+    root.addEventListener("input", () => redraw());
+    root.querySelector("button:not([data-play])")?.addEventListener("click", () => {
       for (const one of controls) {
         if (one.type === "checkbox") one.checked = one.defaultChecked;
         else if (one.type === "range") one.value = one.defaultValue;
@@ -73,5 +75,6 @@ function wake(kind, view) {
       redraw();
     });
     redraw();
+    if (live) live(root, Object.fromEntries(controls.map((one) => [one.name, one])), redraw);
   }
 }

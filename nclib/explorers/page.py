@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from string import Template
+from typing import Any, Protocol
 
 from ..palette import shade
 from .frame import Frame
@@ -35,20 +37,40 @@ body {{ margin: 0 auto; padding: 0.5em 1em; max-width: 60em; font-family: sans-s
 """
 
 
+class Drawn(Protocol):
+    """What a twin is made from: a figure of Matplotlib, which is not imported here."""
+
+    def savefig(self, fname: Any, *, format: str, dpi: int) -> None: ...
+
+
 @dataclass(frozen=True)
 class Explorer:
     """A picture with sliders, as a piece of HTML that needs nothing from anywhere else.
 
     A notebook shows it as it stands, and so does a page of the book. Without JavaScript it is
-    the picture of its first setting.   Chapter: flow.
+    the picture of its first setting. Where HTML cannot be shown, in a PDF, there is its twin, if
+    it was given one.   Chapter: flow.
     """
 
     name: str
     title: str
     html: str = field(repr=False)
+    twin: bytes | None = field(default=None, repr=False)  # a PNG
 
     def _repr_html_(self) -> str:
         return self.html
+
+    def _repr_png_(self) -> bytes | None:
+        return self.twin
+
+    def with_twin(self, figure: Drawn) -> Explorer:
+        """The same explorer with a figure of Matplotlib as its twin on paper.
+
+        Close the figure afterwards, or a notebook shows it as well.
+        """
+        paper = io.BytesIO()
+        figure.savefig(paper, format="png", dpi=200)
+        return replace(self, twin=paper.getvalue())
 
     def save(self, path: str | Path) -> Path:
         """Write a page that holds this explorer alone, and say where."""
@@ -100,16 +122,29 @@ def script(name: str) -> str:
 
 
 def explorer(
-    name: str, title: str, frames: Iterable[Frame], colors: Mapping[str, str], picture: Picture
+    name: str,
+    title: str,
+    frames: Iterable[Frame],
+    colors: Mapping[str, str],
+    picture: Picture,
+    *,
+    data: Mapping[str, object] | None = None,
+    markup: Mapping[str, str] | None = None,
 ) -> Explorer:
-    """Fill an explorer's template with its first picture, its style and its script."""
+    """Fill an explorer's template with its first picture, its style and its script.
+
+    ``data``, numbers only, reach the script beside the frames; ``markup`` is put into the template
+    as it is.
+    """
     frames = tuple(frames)
     values = {f"line_{key}": path for key, path in picture.lines.items()}
     values |= {f"word_{key}": html.escape(words) for key, words in picture.words.items()}
     for frame in frames:
         values |= {f"{frame.name}_frame": frame.markup(), f"{frame.name}_area": frame.area()}
     values |= {"title": html.escape(title), "style": _style(colors), "script": script(name)}
-    values["data"] = json.dumps({frame.name: frame.data() for frame in frames})  # numbers only
+    numbers = {frame.name: frame.data() for frame in frames} | dict(data or {})
+    values["data"] = json.dumps(numbers, separators=(",", ":"))
+    values |= markup or {}
     return Explorer(name, title, Template(source(f"{name}.html")).substitute(values))
 
 

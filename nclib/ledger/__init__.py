@@ -14,3 +14,4 @@ CLAIMS: tuple[Claim, ...] = (
     *jacot.CLAIMS,
     *ours.CLAIMS,
 )
+"""Every claim of the ledger, paper by paper.   Chapter: ledger."""

@@ -12,6 +12,7 @@ from ..proofs.proof import Proof
 __all__ = ["KINDS", "Claim", "Verdict", "check"]
 
 KINDS = ("symbolic", "numeric", "measured")
+"""The kinds of evidence, the strongest first.   Chapter: ledger."""
 
 
 @dataclass(frozen=True)

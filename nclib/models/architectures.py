@@ -18,6 +18,8 @@ from .vgg import VGG, ThinVGG
 __all__ = ["FAMILIES", "NETWORKS", "Architecture", "Networks", "build"]
 
 FAMILIES = ("VGG", "ResNet", "DenseNet")
+"""The families of the papers' networks, in the order of their tables."""
+
 # Pixels. At 96 and batch 128 DenseNet250 would keep about 200 GB, by estimate.
 _LARGE = 64
 
@@ -152,3 +154,4 @@ _TABLE = (
 )  # fmt: skip
 
 NETWORKS = Networks((architecture.name, architecture) for architecture in _TABLE)
+"""The table of every network that can be built, by name.   Chapter: protocol."""

@@ -41,3 +41,4 @@ PROOFS: tuple[Callable[[], Proof], ...] = (
     lemma_7,
     corollary_2,
 )
+"""The proofs about the central path, in the order of the chapters."""

@@ -215,3 +215,4 @@ def _theorem_2_entrywise() -> tuple[Step, ...]:
 
 
 PROOFS = (proposition_1, bias_eliminated, theorem_1, theorem_2, appendix_c1)
+"""The proofs about the decomposition, in the order of the chapters."""

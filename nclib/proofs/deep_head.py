@@ -190,3 +190,4 @@ PROOFS: tuple[Callable[[], Proof], ...] = (
     conditioning,
     shifted_pl,
 )
+"""The proofs about deep linear heads, in the order of the chapter."""

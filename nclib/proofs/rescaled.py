@@ -276,3 +276,4 @@ PROOFS: tuple[Callable[[], Proof], ...] = (
     rescaled_minimizers,
     change_of_units,
 )
+"""The proofs about the rescaled loss, in the order of the chapter."""

@@ -292,3 +292,4 @@ PROOFS: tuple[Callable[[], Proof], ...] = (
     *KERNEL,
     *MODES,
 )
+"""The proofs about the two-speed family, in the order of the chapter."""

@@ -176,3 +176,4 @@ PROOFS: tuple[Callable[[], Proof], ...] = (
     collapse_curvature,
     plateau,
 )
+"""The proofs about free features without weight decay, in the order of the chapter."""

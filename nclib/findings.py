@@ -1,0 +1,297 @@
+"""What was found wrong: in the four papers, in the code published with them, and in this book.
+
+The one place of it. The findings page tells each story, under the anchor ``finding-`` and the id;
+the errata page lists what follows from it. A finding without an erratum says why it has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CORRECTIONS", "FINDINGS", "KINDS", "SOURCES", "Correction", "Erratum", "Errata",
+           "Finding", "errata_of"]  # fmt: skip
+
+SOURCES = {
+    "han": "Han, Papyan & Donoho 2022",
+    "notebook": "the notebook of Han, Papyan & Donoho",
+    "papyan": "Papyan, Han & Donoho 2020",
+    "zhou": "Zhou et al. 2022",
+    "zhou-code": "the code of Zhou et al.",
+    "mixon": "Mixon, Parshall & Pi 2022",
+    "jacot": "Jacot et al. 2025",
+}
+"""What an erratum can be about.   Chapter: errata."""
+
+KINDS = {
+    "slip": "what stands there is wrong, and what should stand there is known",
+    "gap": "what stands there is true with a condition that is missing",
+    "difference": "two sources say different things, and we cannot decide between them",
+}
+"""What kinds of errata there are, and what they mean.   Chapter: errata."""
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """One place of a source: what is printed, what should stand there, how that was checked.
+
+    ``kind`` is one of KINDS. ``anchor`` is where the book shows it, if not under the finding.
+
+    Chapter: errata.
+    """
+
+    source: str
+    place: str
+    printed: str
+    should: str
+    checked: str
+    kind: str = "slip"
+    anchor: str = ""
+
+    def __post_init__(self) -> None:
+        for name, known in (("source", SOURCES), ("kind", KINDS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(f"{name}: expected one of {sorted(known)}, got {value!r}")
+        for name in ("place", "printed", "should", "checked"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"{name}: expected words, got none")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A section of the findings page: its errata, or why there is none.   Chapter: findings."""
+
+    id: str
+    errata: tuple[Erratum, ...] = ()
+    none: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.errata) == bool(self.none):
+            raise ValueError(f"none: expected errata or a reason without them, in {self.id}")
+
+    @property
+    def anchor(self) -> str:
+        """The label of its section.
+
+        >>> Finding("ridge", none="an example").anchor
+        'finding-ridge'
+        """
+        return f"finding-{self.id}"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What an edition of this book had wrong, where, and what it says now.   Chapter: errata."""
+
+    edition: str
+    place: str
+    said: str
+    says: str
+
+
+class Errata(tuple[tuple[Finding, Erratum], ...]):
+    """Errata with their findings; in a notebook they show as a list.   Chapter: errata."""
+
+    def _repr_markdown_(self) -> str:
+        return "\n".join(_item(finding, erratum) for finding, erratum in self)
+
+
+def errata_of(source: str) -> Errata:
+    """The errata of one source, in the order of the findings.
+
+    Raises ValueError if there is no such source.   Chapter: errata.
+
+    >>> len(errata_of("mixon"))
+    0
+    """
+    if source not in SOURCES:
+        raise ValueError(f"source: expected one of {sorted(SOURCES)}, got {source!r}")
+    found = [(finding, one) for finding in FINDINGS for one in finding.errata]
+    return Errata(pair for pair in found if pair[1].source == source)
+
+
+def _item(finding: Finding, erratum: Erratum) -> str:
+    """An erratum as an item of a list: a table of sentences does not fit a telephone."""
+    shown = erratum.anchor or finding.anchor
+    return (
+        f"- **{erratum.place}** *({erratum.kind})*<br>Printed: {erratum.printed}<br>"
+        f"Should be: {erratum.should}<br>"
+        f"<small>{erratum.checked} · [shown here](#{shown})</small>"
+    )
+
+
+FINDINGS: tuple[Finding, ...] = (
+    Finding("ridge", (
+        Erratum(
+            "notebook", "The decomposition, `wd = 0.5 * weight_decay`",
+            r"$\lambda = w/2$ for weight decay $w$, in a training with `MSELoss`, which averages "
+            "over the classes, too.",
+            r"$\lambda = Cw/2$. Half the decay belongs to a loss that is summed over the classes.",
+            "A head solved for the trained objective has no deviation under the second reading.",
+        ),
+    )),
+    Finding("unequal", (
+        Erratum(
+            "notebook", "The decomposition, `LNC1`, `LNC23` and `Lperp`",
+            "Formulas with $1/C$ for every class, on all images of MNIST.",
+            r"Class proportions $\pi_c$ in place of $1/C$, or a set with equal classes.",
+            "The three terms against the loss, summed sample by sample.",
+        ),
+    )),
+    Finding("spread", (
+        Erratum(
+            "han", "Appendix C.2, on the first term",
+            r"With the class means held constant, only $\Sigma_W \to 0$ takes "
+            r"$\mathcal L_{\mathrm{NC1}}$ to zero.",
+            "So it is along a path on which the loss falls to zero. Spread without bound takes "
+            "the term to zero as well.",
+            "The term for spreads over four decades.",
+            kind="gap",
+        ),
+    )),
+    Finding("projection", (
+        Erratum(
+            "han", "Section 3.1, last sentence",
+            "Equation (5) describes training in which features are continually replaced by their "
+            "equally performing renormalized representer.",
+            r"Equation (5) projects the gradient. The replacement is another flow, which grows "
+            "like $t^{1/2}$ and not like $t^{1/4}$. Theorem and corollaries are about (5), and "
+            "hold for it.",
+            "Both flows in closed form and by simulation of all features.",
+        ),
+    )),
+    Finding("equalize", none="a matter of reading: Corollary 1 is about the projected flow"),
+    Finding("two-readings", none="two measures of our own making, each right in itself"),
+    Finding("bias-decay", (
+        Erratum(
+            "zhou-code", "README, second point",
+            "The only global minimizers are simplex ETFs.",
+            r"So it is, for $d \ge K - 1$ and a nontrivial minimizer, if $d = K - 1$ or "
+            r"$\lambda_b \le c/(1-c)$, as Theorem 3.1 of the paper says.",
+            "Cosines of the class means at the minimizer, for three bias decays.",
+            kind="gap",
+        ),
+    )),
+    Finding("fourth-metric", (
+        Erratum(
+            "zhou-code", "`validate_NC.py`, `compute_Wh_b_relation`",
+            r"$\lVert W h_G + b\rVert_2$ as the measure NC4, for both losses.",
+            r"Under the squared error it tends to $1/(\sqrt K(1+\lambda_b))$, not to zero. Count "
+            "decisions against the nearest class mean.",
+            "The value at the global minimizer, in closed form and in numbers.",
+        ),
+        Erratum(
+            "zhou-code", "`validate_NC.py`, `compute_ETF` and `compute_W_H_relation`",
+            "The rows of $W$ are centered before NC2 and NC3 are measured.",
+            "The definitions in Appendix A of the paper do not center them. An orthogonal frame "
+            "is a simplex for the code and none for the paper.",
+            "Both measures on the orthogonal frame.",
+            kind="difference", anchor="landscape-metrics",
+        ),
+    )),
+    Finding("traps", none="the paper states no theorem there and says that the case is open"),
+    Finding("equations", (
+        Erratum(
+            "zhou", "Eq. (30)",
+            "One is subtracted from the logits of the wrong classes.",
+            "Their target is zero, as in Eq. (31), which is right.",
+            r"Symbols: as printed, (30) is larger than (31) by $\frac12(K-1) + s\cos\theta$.",
+            anchor="rescaled-appendix",
+        ),
+        Erratum(
+            "zhou", "Eq. (35) and Fig. 8b, which is drawn from it",
+            r"The slope of cross-entropy as $K \to \infty$, with two classes and without $s$ in "
+            "the exponents.",
+            r"The limit is $(-\cos\theta,\ s\sin\theta)$.",
+            "Symbols, and the slopes for growing $K$.",
+            anchor="rescaled-appendix",
+        ),
+        Erratum(
+            "zhou", "Fig. 6, arXiv version 2",
+            r"$\alpha$ over 1, 3, 5, 7, 10 with $M = 1$, and $M$ over 1, 5, 15, 20 with "
+            r"$\alpha = 1$.",
+            r"The code's `cmds_mse.sh` has $\alpha$ over 1, 5, 15, 20 and $M$ over 1, 3, 5, 7, 10. "
+            "One of the two has the names exchanged.",
+            "Text and code side by side.",
+            kind="difference", anchor="rescaled-appendix",
+        ),
+        Erratum(
+            "zhou", "The text on Fig. 3",
+            "NC1, NC2 and NC3 go to zero.",
+            "In the plot NC2 levels off well above zero for all three optimizers.",
+            "Read by eye; a small network on the digits does the same.",
+            anchor="landscape-real-optimizers",
+        ),
+        Erratum(
+            "zhou-code", "`plot_k_rmse.py`, the legend of NC2",
+            r"$\alpha = 1$ with five values of $M$.",
+            r"Four values of $\alpha$ with $M = 1$, as in the other legends of that file.",
+            "Read in the code.",
+        ),
+        Erratum(
+            "zhou-code", "`cmds_mse.sh`, the line for L-BFGS",
+            "`train_1st_order.py` is called, which exits when the optimizer is L-BFGS.",
+            "`train_2nd_order.py`, as in the README.",
+            "Read in the code.",
+        ),
+        Erratum(
+            "zhou-code", "README against `cmds_mse.sh`, batch sizes",
+            "256 for SGD and 2,048 for L-BFGS in the README.",
+            "128 and 512 in the commands. We do not know which made the figures.",
+            "Read in the code.",
+            kind="difference",
+        ),
+    )),
+    Finding("smaller-start", none="no statement of the paper is touched"),
+    Finding("raw-moments", none="a trap for whoever writes the code, ours included"),
+    Finding("training-mode", none="a trap; the papers' notebook measures in evaluation mode"),
+    Finding("low-precision", none="a property of number formats"),
+    Finding("one-cause", (
+        Erratum(
+            "notebook", "`Sw_invSb`, called NC1",
+            r"$\operatorname{tr}(\Sigma_W\Sigma_B^+)$.",
+            "The same divided by $C$, as in the papers' figures.",
+            "A second implementation, sample by sample, in the package's tests.",
+            kind="difference", anchor="protocol-notebook",
+        ),
+        Erratum(
+            "notebook", "`NCC_mismatch`, called NC4",
+            "Measured on training images.",
+            "On test images, as in the papers' figures.",
+            "Read in the code.",
+            kind="difference", anchor="protocol-notebook",
+        ),
+        Erratum(
+            "notebook", "`reg_loss`, the curve of loss and weight decay",
+            "The summed squared error plus half the decay times the squared weights.",
+            "The squared error averaged over the classes, too: that is what is trained. As it "
+            "stands, the first part is $C$ times too large.",
+            "Read in the code.",
+            anchor="protocol-notebook",
+        ),
+        Erratum(
+            "notebook", "`debug = True`, with the comment that it runs 20 batches",
+            "As published every epoch ends early, after 21 batches.",
+            "`debug = False` for a run whose curves mean something.",
+            "Read in the code.",
+            anchor="protocol-notebook",
+        ),
+    )),
+    Finding("ceiling", (
+        Erratum(
+            "papyan", "Fig. 8, VGG on MNIST, last epoch",
+            "An average robustness near 3, read by eye.",
+            "At most 2 for images of equal norms, and about 1.1 for ten balanced classes. What "
+            "was found is not the smallest perturbation in the same units.",
+            "A proof of two lines.",
+            anchor="mse-vs-ce-robustness",
+        ),
+    )),
+    Finding("test-set", none="a choice that the papers state plainly"),
+    Finding("other-networks", none="a choice that can be read off the papers' tables"),
+    Finding("nearest-vertex", none="a result of ours"),
+)  # fmt: skip
+"""The sections of the findings page, in order.   Chapter: findings, errata."""
+
+CORRECTIONS: tuple[Correction, ...] = ()
+"""What earlier editions of this book had wrong, the newest first.   Chapter: errata."""

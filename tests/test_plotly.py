@@ -1,0 +1,399 @@
+"""Figures to turn by hand: stored on the page, drawn when near, a sentence where they cannot be."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from matplotlib.image import imread
+from playwright.sync_api import Browser
+from playwright.sync_api import Page as Tab
+
+from nclib import ClassStats, Head, figures, simplex_etf
+from nclib.figures.tetrahedron import CLASSES, Look
+
+from .chromium import CHROMIUM, DESKTOP, PHONE, QUIET, Visit, needs_chromium, open_page, overflow
+from .page import Page
+from .test_browser import HEAVIEST
+from .tree import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+plotly_figures: Any = importlib.import_module("plotly_figures")
+
+MIME = "application/vnd.plotly.v1+json"
+ALT = 'Four clouds & a body "to turn"; each cloud moves to a corner.'
+EPOCHS = (1, 2, 5, 9)
+CONF = f"""import sys
+sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
+extensions = ["myst_nb", "plotly_figures"]
+nb_execution_mode = "off"
+html_extra_path = [{str(ROOT / "book" / "_extra")!r}]
+"""
+# About the speed of a machine that draws without a graphics card, not about the page.
+SLOW = ("GPU stall due to ReadPixels", "willReadFrequently")
+LIBRARY = "plotly-gl3d.min.js"
+
+quick = pytest.mark.parametrize("width", [DESKTOP, PHONE])
+
+
+def looks() -> list[Look]:
+    """A run of four classes whose spread shrinks with the epoch."""
+    g = torch.Generator().manual_seed(0)
+    corners, labels = simplex_etf(4, 5), torch.arange(4).repeat(40)
+    seen = []
+    for epoch in EPOCHS:
+        noise = torch.randn(160, 5, generator=g, dtype=torch.float64)
+        features = corners[labels] + 0.4 / epoch * noise
+        stats = ClassStats.of(features, labels, 4)
+        head = Head(corners, torch.zeros(4))
+        one = {"stats": stats, "head": head, "features": features, "labels": labels}
+        seen.append(SimpleNamespace(epoch=epoch, **one))
+    return seen
+
+
+@pytest.fixture(scope="module")
+def figure() -> dict[str, Any]:
+    """What a cell stores."""
+    return json.loads(str(figures.turning.plot_tetrahedron(looks(), range(4)).to_json()))
+
+
+def notebook(figure: dict[str, Any], alt: str) -> dict[str, Any]:
+    """Room to scroll, then the figure twice."""
+    text = "# Title\n\n" + "\n\n".join(["A line."] * 60)
+    cells: list[dict[str, Any]] = [
+        {"cell_type": "markdown", "id": "room", "metadata": {}, "source": text}
+    ]
+    for k in range(2):
+        shown = {"output_type": "display_data", "data": {MIME: figure}, "metadata": {}}
+        cell = {"cell_type": "code", "id": f"cell-{k}", "source": "figure", "execution_count": 1}
+        metadata = {"mystnb": {"image": {"alt": alt}}} if alt else {}
+        cells.append(cell | {"metadata": metadata, "outputs": [shown]})
+    spoken = {"language_info": {"name": "python", "pygments_lexer": "python"}}
+    return {"cells": cells, "metadata": spoken, "nbformat": 4, "nbformat_minor": 5}
+
+
+def build(folder: Path, figure: dict[str, Any], alt: str, builder: str) -> tuple[Path, str]:
+    """Pages of a small project with the extension; where they lie, and what was warned of."""
+    folder.mkdir()
+    (folder / "conf.py").write_text(CONF)
+    (folder / "index.ipynb").write_text(json.dumps(notebook(figure, alt)))
+    (folder / "plain.md").write_text("---\norphan: true\n---\n# Plain\n")
+    out = folder / "out"
+    command = [sys.executable, "-m", "sphinx", "-q", "-b", builder, str(folder), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return out, done.stderr
+
+
+@pytest.fixture(scope="module")
+def site(figure: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out, said = build(tmp_path_factory.mktemp("site") / "html", figure, ALT, "html")
+    assert said == ""
+    return out
+
+
+def awake(tab: Tab) -> None:
+    """Scroll through the figures of the page until they are drawn."""
+    for root in tab.locator(".turning > figure").all():
+        root.scroll_into_view_if_needed()
+        root.locator("xpath=self::*[@data-awake]").wait_for(timeout=60_000)
+
+
+def plotted(tab: Tab, path: str) -> Any:
+    """A value of the first drawn figure, such as data[2].x."""
+    return tab.evaluate(f"() => document.querySelector('.turning-plot').{path}")
+
+
+def complaints(visit: Visit) -> list[str]:
+    return [said for said in visit.complaints if not any(words in said for words in SLOW)]
+
+
+def libraries(visit: Visit) -> list[str]:
+    return [url for url in visit.requests if LIBRARY in url]
+
+
+# On the page --------------------------------------------------------------------------------------
+
+
+def test_figure_is_on_the_page_as_it_was_stored(site: Path, figure: dict[str, Any]) -> None:
+    """The data stands in the page, once for each figure, in a labelled group."""
+    source = (site / "index.html").read_text(encoding="utf-8")
+    stored = source.split('<script type="application/json">')[1].split("</script>")[0]
+    assert json.loads(stored) == figure
+    assert source.count('<figure role="group"') == 2
+    assert 'aria-label="Four clouds &amp; a body &quot;to turn&quot;; each' in source
+
+
+def test_script_is_on_pages_with_a_figure_only(site: Path) -> None:
+    """One tag on the page with two figures, none elsewhere; the library itself in no page."""
+    tags = {name: Page.read(site / f"{name}.html").resources for name in ("index", "plain")}
+    assert sum("turning.js" in address for address in tags["index"]) == 1
+    assert sum("turning.css" in address for address in tags["index"]) == 1
+    assert not any("turning" in address for address in tags["plain"])
+    assert not any("plotly" in address for address in tags["index"])
+
+
+def test_text_cannot_end_the_script() -> None:
+    """Data with a closing tag in it stays data."""
+    text = plotly_figures.markup({"title": "</script><b>&"}, "alt")
+    inside = text.split('<script type="application/json">')[1].split("</script>")[0]
+    assert json.loads(inside) == {"title": "</script><b>&"}
+
+
+def test_paper_gets_a_sentence(figure: dict[str, Any], tmp_path: Path) -> None:
+    """LaTeX is written without a warning, with a line in place of each figure."""
+    out, said = build(tmp_path / "latex", figure, ALT, "latex")
+    (source,) = [path.read_text(encoding="utf-8") for path in out.glob("*.tex")]
+    assert said == ""
+    assert source.count("The online edition has a figure here") == 2
+    assert "scatter3d" not in source
+
+
+def test_figure_without_words_is_warned_of(figure: dict[str, Any], tmp_path: Path) -> None:
+    """A strict build fails on a figure that says nothing to a reader who cannot see it."""
+    _, said = build(tmp_path / "mute", figure, "", "html")
+    assert said.count("a Plotly figure needs an alternative text") == 2
+
+
+def test_other_outputs_are_left_alone() -> None:
+    """What is not a Plotly figure goes to the other renderers."""
+    data = SimpleNamespace(mime_type="text/plain", content="x")
+    assert plotly_figures.PlotlyFigure.handle_mime(None, data, False) is None
+
+
+# In a browser -------------------------------------------------------------------------------------
+
+
+@needs_chromium
+@quick
+def test_library_comes_when_a_figure_is_near(browser: Browser, site: Path, width: int) -> None:
+    """Nothing is fetched at the top of the page; then one file for both figures, none foreign."""
+    tab, visit = open_page(browser, site / "index.html", width)
+    try:
+        assert libraries(visit) == []
+        awake(tab)
+        assert tab.locator(f"script[src$='{LIBRARY}']").count() == 1
+        assert tab.locator(".turning canvas").count() > 0
+        assert (visit.foreign, complaints(visit)) == ([], [])
+        assert overflow(tab) <= 0
+    finally:
+        tab.close()
+
+
+@needs_chromium
+def test_all_classes_are_drawn(browser: Browser, site: Path) -> None:
+    """The color of each class covers a part of the picture, at the end as at the start."""
+    tab, _ = open_page(browser, site / "index.html", DESKTOP)
+    try:
+        awake(tab)
+        tab.locator(".turning input[type=range]").first.fill(str(len(EPOCHS) - 1))
+        tab.wait_for_timeout(500)
+        png = tab.locator(".turning-plot").first.screenshot()
+        pixels = torch.from_numpy(imread(io.BytesIO(png), format="png"))[..., :3]
+        for color in CLASSES:
+            wanted = torch.tensor([int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+            assert int(((pixels - wanted).abs().amax(-1) < 0.04).sum()) > 50, color
+    finally:
+        tab.close()
+
+
+@needs_chromium
+def test_keyboard_moves_through_the_epochs(
+    browser: Browser, site: Path, figure: dict[str, Any]
+) -> None:
+    """An arrow key shows the next epoch: its coordinates, its number, its spoken text."""
+    tab, visit = open_page(browser, site / "index.html", DESKTOP)
+    try:
+        awake(tab)
+        assert plotted(tab, "data[2].x") == figure["frames"][0]["data"][0]["x"]
+        slider = tab.get_by_role("slider", name="Epoch").first
+        slider.focus()
+        tab.keyboard.press("ArrowRight")
+        tab.keyboard.press("ArrowRight")
+        tab.wait_for_timeout(500)
+        for k in range(3):
+            assert plotted(tab, f"data[{k + 2}].z") == figure["frames"][2]["data"][k]["z"]
+        assert slider.get_attribute("aria-valuetext") == "5"
+        assert complaints(visit) == []
+    finally:
+        tab.close()
+
+
+@needs_chromium
+def test_button_plays_to_the_end(browser: Browser, site: Path, figure: dict[str, Any]) -> None:
+    """It plays from the epoch shown and stops at the last; there it starts again; it can pause."""
+    tab, visit = open_page(browser, site / "index.html", DESKTOP)
+    try:
+        awake(tab)
+        button = tab.locator(".turning button").first
+        button.click()
+        assert button.inner_text() == "Pause"
+        tab.wait_for_function("() => document.querySelector('.turning button').innerText == 'Play'")
+        tab.wait_for_timeout(300)
+        assert plotted(tab, "data[2].x") == figure["frames"][-1]["data"][0]["x"]
+        button.click()
+        button.click()
+        value = tab.get_by_role("slider", name="Epoch").first.input_value()
+        tab.wait_for_timeout(700)
+        assert button.inner_text() == "Play"
+        assert (
+            tab.get_by_role("slider", name="Epoch").first.input_value()
+            == value
+            < str(len(EPOCHS) - 1)
+        )
+        assert complaints(visit) == []
+    finally:
+        tab.close()
+
+
+@needs_chromium
+def test_keyboard_turns_the_figure(browser: Browser, site: Path) -> None:
+    """The eye goes around at its height and distance, and back to where it was."""
+    tab, _ = open_page(browser, site / "index.html", DESKTOP)
+    try:
+        awake(tab)
+        camera = "layout.scene.camera.eye"
+        start = plotted(tab, camera)
+        slider = tab.get_by_role("slider", name="Turn").first
+        slider.fill("90")
+        tab.wait_for_timeout(300)
+        there = plotted(tab, camera)
+        assert [there["x"], there["y"]] == pytest.approx([-start["y"], start["x"]])
+        assert there["z"] == start["z"]
+        slider.fill("0")
+        tab.wait_for_timeout(300)
+        assert plotted(tab, camera) == pytest.approx(start)
+    finally:
+        tab.close()
+
+
+@needs_chromium
+def test_colors_follow_the_page(browser: Browser, site: Path, figure: dict[str, Any]) -> None:
+    """A dark page gets the lighter colors and its own ink, at once; and back."""
+    tab, visit = open_page(browser, site / "index.html", DESKTOP)
+    try:
+        awake(tab)
+        light, dark = figure["data"][3]["marker"]["color"], figure["data"][3]["meta"]["dark"]
+        for theme, colors, ink in (
+            ("dark", dark["marker.color"], "rgb(238, 238, 238)"),
+            ("light", light, "rgb(34, 34, 34)"),
+        ):
+            tab.evaluate(
+                """([theme, ink]) => {
+                    document.querySelector(".turning").style.color = ink;
+                    document.documentElement.dataset.theme = theme;
+                }""",
+                [theme, ink],
+            )
+            tab.wait_for_timeout(500)
+            assert plotted(tab, "data[3].marker.color") == colors
+            assert plotted(tab, "layout.font.color") == ink
+            assert plotted(tab, "layout.paper_bgcolor") == "rgba(0,0,0,0)"
+        assert complaints(visit) == []
+    finally:
+        tab.close()
+
+
+@needs_chromium
+def test_group_passes_axe(browser: Browser, site: Path) -> None:
+    """Controls have names, the group has its words, text stands out from the ground."""
+    tab, _ = open_page(browser, site / "index.html", DESKTOP)
+    try:
+        awake(tab)
+        found = Axe().run(tab, context=".turning").response["violations"]
+        assert [(one["id"], one["impact"]) for one in found] == []
+    finally:
+        tab.close()
+
+
+@needs_chromium
+def test_paper_shows_no_figure_to_turn(browser: Browser, site: Path) -> None:
+    """In print it is gone, and the picture before it is what remains."""
+    tab, _ = open_page(browser, site / "index.html", DESKTOP)
+    try:
+        awake(tab)
+        tab.emulate_media(media="print")
+        assert not any(place.is_visible() for place in tab.locator(".turning").all())
+    finally:
+        tab.close()
+
+
+# Where it cannot be drawn -------------------------------------------------------------------------
+
+
+@needs_chromium
+def test_without_webgl_a_sentence_says_so(browser: Browser, site: Path) -> None:
+    """The library is not even fetched, and nothing complains."""
+    args = [*QUIET, "--disable-3d-apis"]
+    flat = browser.browser_type.launch(executable_path=CHROMIUM, args=args)
+    try:
+        tab, visit = open_page(flat, site / "index.html", DESKTOP)
+        words = tab.locator(".turning").first
+        words.scroll_into_view_if_needed()
+        assert "needs WebGL. The picture before it" in words.inner_text()
+        tab.wait_for_timeout(300)
+        assert (libraries(visit), visit.complaints) == ([], [])
+    finally:
+        flat.close()
+
+
+@needs_chromium
+def test_without_javascript_a_sentence_says_so(browser: Browser, site: Path) -> None:
+    """The data is not shown, the sentence is."""
+    context = browser.new_context(java_script_enabled=False)
+    try:
+        tab = context.new_page()
+        tab.goto((site / "index.html").as_uri())
+        words = tab.locator(".turning").first.inner_text()
+        assert "needs JavaScript. The picture before it" in words
+        assert "scatter3d" not in words
+    finally:
+        context.close()
+
+
+@needs_chromium
+def test_without_the_library_a_sentence_says_so(
+    browser: Browser, site: Path, tmp_path: Path
+) -> None:
+    """A copy of the page whose library is gone is no empty frame."""
+    copy = tmp_path / "copy"
+    shutil.copytree(site, copy)
+    (copy / "vendor" / "plotly" / LIBRARY).unlink()
+    tab, visit = open_page(browser, copy / "index.html", DESKTOP)
+    try:
+        tab.locator(".turning").first.scroll_into_view_if_needed()
+        tab.get_by_text("could not be drawn").first.wait_for()
+        assert any(LIBRARY in said for said in visit.complaints)
+    finally:
+        tab.close()
+
+
+# In the book --------------------------------------------------------------------------------------
+
+
+@needs_chromium
+@quick
+def test_chapter_draws_its_figure(browser: Browser, html: Path, width: int) -> None:
+    """The tetrahedron of the first chapter is drawn, and the page with it is not too heavy."""
+    tab, visit = open_page(browser, html / "book" / "collapse.html", width)
+    try:
+        assert libraries(visit) == []
+        awake(tab)
+        assert (visit.foreign, complaints(visit)) == ([], [])
+        assert overflow(tab) <= 0
+        assert visit.weight <= HEAVIEST
+        still = tab.locator("#fig-collapse-tetrahedron img")
+        tab.emulate_media(media="print")
+        assert still.is_visible()
+        assert not tab.locator(".turning").first.is_visible()
+    finally:
+        tab.close()
