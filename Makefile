@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed-$(KEY)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book html pages test lint clean
+.PHONY: help book html pages test lint notebooks rehearsal pdf print clean
 
 help: ## print this list
 	@echo "Targets:"
@@ -35,6 +35,18 @@ lint: $(INSTALLED) ## check style (ruff), formatting (ruff format) and types (py
 	@$(BIN)/python -m ruff format --check .
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m pyright --pythonpath $(BIN)/python
 
+notebooks: $(INSTALLED) ## write notebooks/ anew from the chapters and the built book's numbers
+	@$(MAKE) --no-print-directory html
+	@echo "==> Writing the notebooks"
+	@PYTHONPATH=book/_ext $(BIN)/python -m notebook_edition
+	@$(MAKE) --no-print-directory html
+
+rehearsal: $(INSTALLED) ## run every notebook where only the built wheel is installed
+	@PYTHONPATH=book/_ext $(BIN)/python -m notebook_edition.rehearsal
+
+pdf: $(INSTALLED) ## print the whole book as _build/pdf/neural-collapse-mse-VERSION.pdf (needs LaTeX)
+	@$(MAKE) --no-print-directory print
+
 clean: ## remove the built book, its execution cache and all other caches; keep .venv
 	@echo "==> Removing _build and the caches"
 	@rm -rf _build build *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
@@ -44,7 +56,7 @@ clean: ## remove the built book, its execution cache and all other caches; keep 
 # build on old ones hides its warnings, and it does nothing when everything that a page is made of is
 # as it was: files, versions, the edition in the footer. The top index.html and the stamp are written
 # last: a build that failed or was interrupted has none.
-SOURCES := book nclib _config.yml _toc.yml pyproject.toml requirements.txt CITATION.cff CHANGELOG.md
+SOURCES := book nclib _config.yml _toc.yml pyproject.toml requirements.txt CITATION.cff CHANGELOG.md notebooks
 BUILT := _build/html/.built
 STATE = { find $(SOURCES) -type f ! -name '*.py[co]' ! -path '*/tests/*' 2> /dev/null | LC_ALL=C sort \
   | tr '\n' '\0' | xargs -0 cksum; git rev-parse HEAD; git status --porcelain --untracked-files=no; \
@@ -63,6 +75,16 @@ pages:
 	  build . -W --keep-going -n && echo "$$state" > $(BUILT) \
 	  || { rm -f _build/html/index.html; echo "==> The book is NOT built, see above" >&2; exit 1; }
 	@test -f _build/html/index.html
+
+# The printed book, with whatever is installed in BIN. The chapters come from the same cache as for
+# the pages: after `make book` none runs again.
+print:
+	@$(BIN)/python book/_ext/press.py check
+	@echo "==> Writing the book as LaTeX (a chapter runs when it, the library or a pin has changed)"
+	@rm -rf _build/latex _build/pdf _build/.doctrees _build/jupyter_execute
+	@$(BIN)/python -c "from jupyter_book.cli.main import main; main()" build . --builder latex \
+	  -W --keep-going -n || { echo "==> The PDF is NOT made, see above" >&2; exit 1; }
+	@$(BIN)/python book/_ext/press.py
 
 $(INSTALLED):
 	@command -v $(PYTHON) > /dev/null \

@@ -20,6 +20,7 @@ theory          the four papers' mathematics in numbers, and ours
 proofs          the same mathematics in SymPy
 evidence, ledger
                 every numbered claim, and what it is checked by
+findings        what was found wrong, and the errata made of it
 figures, explorers
                 rows and theory as pictures, still and to play with
 """
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         experiments,
         explorers,
         figures,
+        findings,
         kernels,
         ledger,
         machine,
@@ -102,6 +104,7 @@ _MODULES = (
     "experiments",
     "explorers",
     "figures",
+    "findings",
     "kernels",
     "ledger",
     "machine",
@@ -151,6 +154,7 @@ __all__ = [
     "experiments",
     "explorers",
     "figures",
+    "findings",
     "fit",
     "kernels",
     "least_squares",

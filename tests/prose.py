@@ -27,6 +27,7 @@ TITLED = {"admonition", "exercise", "card", "dropdown", "grid-item-card", "tab-i
 BOXES = {"note", "tip", "warning", "important", "seealso", "margin", "div", "figure", "solution"}
 BOXES |= {"solution-start", "solution-end", "grid", "grid-item", "tab-set", "glossary"}
 SILENT = {"code-cell", "code-block", "math", "raw", "eval-rst", "bibliography", "index", "image"}
+SILENT |= {"bibtex-entry"}
 CITATION = "‹cite›"  # stands in a passage where the page names a paper
 ELSEWHERE = "·"  # stands where a formula, code or a role was
 
@@ -35,17 +36,32 @@ NUMBER = re.compile(
     r"(?<![\w.])(?:(?<!\w)[-−])?(?P<digits>\d+(?:,\d{3})*(?:\.\d+)*|\.\d+)"
     r"(?P<exponent>[eE][-+−]?\d+|[⁺⁻]?[⁰¹²³⁴-⁹]+)?(?P<percent>\s?%|\sper\s?cent\b)?"
 )
-ONE = r"\(?[A-Z]?\.?\d+(?:\.\d+)*[a-z]?\)?"
-SEVERAL = rf"{ONE}(?:(?:,\s|\s(?:and|or|to)\s|[-–])(?:{ONE}))*"
 # The book numbers these itself, so that a typed number is a paper's or a fault.
-OURS = r"Theorem|Lemma|Proposition|Prop\.|Corollary|Definition|Remark|Example|Figure|Fig\.|Eq\."
-OURS += r"|Theorems|Lemmas|Propositions|Corollaries|Corollary|Figures|Figs\.|Eqs\.|Equations?"
-OURS += r"|Exercises?|Chapters?|Tables?"
-THEIRS = r"Assumptions?|Sections?|Sec\.|Appendix|Appendices|App\.|arXiv|pages?|p\.|pp\.|lines?|version|v\."
-REFERENCE = re.compile(rf"\b(?P<kind>{OURS}|{THEIRS})\s(?P<number>{SEVERAL})")
-OWN = re.compile(rf"(?:{OURS})$")
+OURS = "Theorem Lemma Proposition Prop. Corollary Definition Remark Example Figure Fig. Equation"
+OURS += " Eq. Exercise Chapter Table"
+THEIRS = "Assumption Section Sec. Appendix App. page line version"
+ONE = r"\(?[A-Z]?\.?\d{1,2}(?:\.\d+)*[a-z]?\)?(?![\d,]*\d|\s?%)"
+SEVERAL = rf"{ONE}(?:,\s{ONE})*(?:,?\s(?:and|or|to)\s|[-–]){ONE}"  # after a plural only
+
+
+def any_of(words: str) -> str:
+    """A pattern for one of some words, each taken as it is written."""
+    return "|".join(re.escape(word) for word in words.split())
+
+
+def plurals(words: str) -> str:
+    """The same words for several things."""
+    regular = re.sub(r"(\w+)(\.?)", r"\1s\2", words)
+    return regular.replace("Corollarys", "Corollaries").replace("Appendixs", "Appendices")
+
+
+EVERY = f"{OURS} {THEIRS}"
+REFERENCE = re.compile(
+    rf"\b(?P<kind>{any_of(plurals(EVERY))})\s(?:{SEVERAL}|{ONE})|\b(?P<one>{any_of(EVERY)})\s{ONE}"
+    r"|\barXiv[\s:]\d{4}\.\d{4,5}"
+)
+OWN = re.compile(any_of(f"{OURS} {plurals(OURS)}"))
 NAMES = re.compile(rf"{CITATION}|\b(?:Han|Papyan|Donoho|Mixon|Zhou|Jacot|Zhu|authors?|papers?)\b")
-GIVEN = re.compile(r"given:(?P<numbers>.*?)\s--\s+(?P<source>\S.*)")
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,14 @@ class Given:
     line: int
     numbers: tuple[str, ...]
     source: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A directive of which this module does not know whether it holds prose."""
+
+    line: int
+    name: str
 
 
 @cache
@@ -119,7 +143,7 @@ def captions(content: str) -> Iterator[str]:
             yield caption
 
 
-def pieces(source: str, line: int = 1) -> Iterator[Passage | Given]:
+def pieces(source: str, line: int = 1) -> Iterator[Passage | Given | Unknown]:
     """Every passage of prose and every declaration, in order, inside boxes as well."""
     table = ""
     for index, token in enumerate(tokens := parser().parse(source)):
@@ -136,7 +160,7 @@ def pieces(source: str, line: int = 1) -> Iterator[Passage | Given]:
             yield from inside(token, at)
 
 
-def inside(token, line: int) -> Iterator[Passage | Given]:
+def inside(token, line: int) -> Iterator[Passage | Given | Unknown]:
     """The prose of a directive: its title, its caption, its body."""
     name, _, argument = token.info.strip().partition("}")
     name = name[1:]
@@ -149,17 +173,17 @@ def inside(token, line: int) -> Iterator[Passage | Given]:
         options, body = body_of(token.content)
         yield from pieces(body, line + 1 + options)
     elif name not in SILENT:
-        yield Passage(line, f"Unknown directive {name}: 100 % prose, or not?")
+        yield Unknown(line, name)
 
 
 def declarations(comment: str, line: int) -> Iterator[Given]:
     """The numbers that a comment declares, one declaration a line."""
     for offset, text in enumerate(comment.splitlines()):
-        found = GIVEN.search(text)
-        if found or "given:" in text:
-            numbers = found["numbers"] if found else text.partition("given:")[2]
-            listed = [plain(one) for one in re.split(r",\s+", numbers) if one.strip()]
-            yield Given(line + offset, tuple(listed), found["source"] if found else "")
+        start, mark, declared = text.partition("given:")
+        if mark and not start.strip():
+            listed, _, source = declared.partition("--")
+            numbers = tuple(plain(one) for one in re.split(r",\s+", listed.strip()))
+            yield Given(line + offset, numbers, source.strip())
 
 
 def plain(number: str) -> str:
@@ -178,7 +202,7 @@ def numbers(text: str) -> Iterator[tuple[str, bool]]:
 def foreign(passage: Passage) -> list[str]:
     """The typed numbers of figures, equations and statements where no paper is named."""
     references = REFERENCE.finditer(passage.text)
-    typed = [found[0] for found in references if OWN.match(found["kind"])]
+    typed = [found[0] for found in references if OWN.match(found["kind"] or found["one"] or "")]
     return [] if NAMES.search(passage.text + passage.around) else typed
 
 
@@ -187,7 +211,8 @@ def faults(source: str) -> list[str]:
     found = list(pieces(source))
     given = [one for one in found if isinstance(one, Given)]
     declared = {number for one in given for number in one.numbers}
-    used, wrong = set(), []
+    used: set[str] = set()
+    wrong = [f"{one.line}: is {one.name} prose?" for one in found if isinstance(one, Unknown)]
     for passage in (one for one in found if isinstance(one, Passage)):
         for number, strict in numbers(passage.text):
             used.add(number)

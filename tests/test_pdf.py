@@ -45,6 +45,7 @@ parts:
   - caption: Not counted
     chapters:
       - file: book/last.md
+      - file: book/api-one.md
 """
 EXPLORER = """<div class="nc-explorer" aria-label="A wave &amp; more">
 <style>.nc-explorer { --nc-wave: light-dark(rgb(1, 2, 3), white); }
@@ -94,7 +95,7 @@ fig.gca().plot([1, 2], label="folded {name}");
 :::{{exercise}} One
 :label: ex-{name}-one
 
-Why? ✓
+Why? ◐
 :::
 
 :::{{solution}} ex-{name}-one
@@ -112,6 +113,7 @@ class Moving:
 Moving()
 ```
 """
+LITERATURE = "\n{cite:t}`han2022`, [names](api-one.md).\n\n:::{bibliography}\n:::\n"
 COVER = "# The book\n\nWords of the cover.<br><small>In small print.</small>\n"
 
 
@@ -126,8 +128,10 @@ def plant(root: Path, markup: str = EXPLORER, chapter: str = CHAPTER) -> Path:
     (root / "nclib" / "__init__.py").write_text("ONE = 1\n")
     (root / "_toc.yml").write_text(CONTENTS)
     (root / "book" / "index.md").write_text(COVER)
+    (root / "book" / "api-one.md").write_text("# Names\n\nThe signature of one.\n")
     for name in ("first", "second", "last"):
         more = MOVING.format(markup=markup) if name == "second" else ""
+        more += LITERATURE if name == "first" else ""
         (root / "book" / f"{name}.md").write_text(HEAD + chapter.format(name=name) + more)
     return root
 
@@ -245,6 +249,16 @@ def test_paper_has_all_parts_of_the_book(printed: Path) -> None:
 
 
 @needs_drawing
+def test_pages_and_literature_have_their_places(printed: Path) -> None:
+    """Sphinx collects the literature behind all else; the reference of the package stays online."""
+    tex = latex_of(printed)
+    places = [tex.index(mark) for mark in ("{Chapter first}", r"\bibitem", "{Chapter second}")]
+    assert places == sorted(places)
+    assert "The signature of one." not in tex
+    assert f"{print_tree.ONLINE}-one" not in tex
+
+
+@needs_drawing
 def test_nothing_of_a_screen_is_on_paper(printed: Path) -> None:
     """No tag reaches paper, and a picture with its words stands for what moves."""
     tex = latex_of(printed)
@@ -303,7 +317,7 @@ def test_paper_has_pages_and_letters(printed: Path) -> None:
     pdf = press.typeset(printed / "_build" / "latex")
     assert pdf.name == f"neural-collapse-mse-{edition.version(ROOT)}.pdf"
     assert pdf.stat().st_size > 30_000
-    assert "✓" in latex_of(printed)
+    assert "◐" in latex_of(printed)
 
 
 @needs_latex

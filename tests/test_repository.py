@@ -145,8 +145,13 @@ def test_readme_commands_exist() -> None:
 
 
 def test_check_runs_the_commands_of_the_readme() -> None:
-    """.ci/run runs lint, test and book, and the workflow runs .ci/run."""
-    assert make_commands((ROOT / ".ci" / "run").read_text()) == {"lint", "test", "book"}
+    """.ci/run runs lint, test, book and rehearsal, and the workflow runs .ci/run."""
+    assert make_commands((ROOT / ".ci" / "run").read_text()) == {
+        "lint",
+        "test",
+        "book",
+        "rehearsal",
+    }
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     assert [step["run"] for step in steps if "run" in step].count(".ci/run") == 1

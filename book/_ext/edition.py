@@ -13,6 +13,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+CARD = (
+    "Three arms from one origin with clouds of points around their ends; at the last epoch the "
+    "clouds have shrunk onto the ends."
+)
+
 
 def version(root: Path) -> str:
     """The version in pyproject.toml, the one place where it is written."""
@@ -69,5 +74,7 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("config-inited", sign)
     if address := os.environ.get("BOOK_URL"):
         app.config.html_baseurl = app.config.ogp_site_url = address.rstrip("/") + "/"
+        app.config.ogp_image = "_static/card.png"
+        app.config.ogp_image_alt = CARD
         app.setup_extension("sphinxext.opengraph")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -25,6 +25,8 @@ SHARED_NAMES = {"proof", "proof-content", "exercise-content", "solution-content"
 REPAIRS = (
     # Browsers refuse to preload fonts from file://, with six errors on the console of every page.
     (re.compile(r'<link rel="preload" as="font"[^>]*>\s*'), ""),
+    # The style and font draw the same icons without a script of a megabyte and a half.
+    (re.compile(r'<script src="[^"]*/fontawesome/[^"]*/js/all\.min\.js[^"]*"></script>\s*'), ""),
     # Folded code is labelled differently from what its summary shows: speech cannot name it.
     (re.compile(r' aria-label="Toggle hidden content"'), ""),
     # A table that scrolls on a phone must scroll with the keyboard, too.

@@ -18,7 +18,7 @@ PACKAGES = """\
 texlive-xetex texlive-latex-recommended texlive-latex-extra
   texlive-fonts-recommended texlive-plain-generic latexmk fonts-texgyre
   fonts-texgyre-math fonts-dejavu-core librsvg2-bin"""
-COMMAND = ("latexmk", "-xelatex", "-interaction=nonstopmode", "-halt-on-error", "-silent")
+COMMAND = ("latexmk", "-xelatex", "-interaction=nonstopmode", "-halt-on-error", "-silent", "-g")
 # What the log of a good book does not say. LaTeX breaks its lines at 79 letters.
 FAULTS = (
     ("error", re.compile(r"^! .*(?:\n(?!l\.\d).*){0,6}(?:\nl\.\d.*)?", re.MULTILINE)),
@@ -59,10 +59,13 @@ def typeset(folder: Path) -> Path:
     ran = subprocess.run([*COMMAND, source.name], cwd=folder, capture_output=True, text=True)
     path = source.with_suffix(".log")
     log = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ran.stderr
-    if wrong := faults(log):
-        raise NotPrintedError("\n".join(wrong[:20]))
-    if ran.returncode != 0:
+    wrong = faults(log)
+    errors = [words for words in wrong if words.startswith("error")]
+    # Where something failed LaTeX has not run to the end, and many targets are missing for that.
+    if ran.returncode != 0 and not errors:
         raise NotPrintedError(f"latexmk failed:\n{(ran.stdout + ran.stderr)[-3000:]}")
+    if wrong:
+        raise NotPrintedError("\n".join((errors or wrong)[:20]))
     return source.with_suffix(".pdf")
 
 

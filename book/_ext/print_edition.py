@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import edition
+import print_shapes
 import print_tree
 import print_twins
 
@@ -57,12 +58,13 @@ def configure(app: Any, config: Any) -> None:
     """Tell the LaTeX builder what this book is and how it looks."""
     root = Path(app.srcdir)
     words = {"title": config.project, "author": config.author, "edition": edition_line(root)}
-    words = {key: print_tree.escape(value) for key, value in words.items()}
+    words = {key: print_shapes.escape(value) for key, value in words.items()}
     target = f"{NAME}-{edition.version(root)}.tex"
     config.latex_engine = "xelatex"
     config.latex_documents = [(config.root_doc, target, words["title"], words["author"], "manual")]
     config.latex_additional_files = [f"book/_latex/{name}.sty" for name in STYLES]
     config.latex_domain_indices = False
+    config.latex_use_xindy = False  # a program more; makeindex comes with LaTeX
     definitions = "\n".join(macros(config.mathjax3_config).values())
     config.latex_elements = {
         "papersize": "a4paper",

@@ -24,6 +24,7 @@ from .canvas import label_ticks, new_figure, styled
 __all__ = ["LOSS_COLORS", "Curve", "plot_array", "plot_gaps", "plot_plane"]
 
 LOSS_COLORS = {"mse": INK, "ce": "#CC3311"}
+"""A color for each loss."""
 NOT_RUN = "not run"
 _DOTTED: dict[str, Any] = ZERO_ERROR
 # Inches: an only row, one with curves, with readings alone, with nothing; key and headings.

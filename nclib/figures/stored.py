@@ -27,10 +27,14 @@ __all__ = [
 ]
 
 Stored = tuple[Run, Sequence[Row]]
+"""A stored run: its record and its rows."""
 Runs = Mapping[tuple[str, str], Stored | None]
+"""Stored runs, or None, by (data set, family)."""
 
 NOT_RUN = "not run"
+"""What a table says of a run that there is not."""
 TITLES = {"mnist": "MNIST", "fashionmnist": "Fashion"}
+"""The data sets' names as they are printed."""
 TITLES |= {name: name.upper() for name in ("svhn", "cifar10", "stl10")}
 
 

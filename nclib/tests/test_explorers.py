@@ -18,13 +18,20 @@ from nclib.explorers.frame import Axis, Frame, numeral
 from nclib.explorers.page import Explorer, Picture, controls, defaults, explorer, source
 from nclib.theory.rescaled import LocalLandscape
 
+from . import looks
 from .tolerances import EXACT
 
-MODULES = {"flow": flows, "landscape": landscapes, "rescaled": rescalings}
+MODULES = {
+    "flow": flows,
+    "landscape": landscapes,
+    "rescaled": rescalings,
+    "portrait": looks.PORTRAIT,
+}
 MAKERS = {
     "flow": explorers.flow,
     "landscape": explorers.landscape,
     "rescaled": explorers.rescaled,
+    "portrait": looks.portrait,
 }
 HEAVIEST = 60_000  # bytes of a whole explorer
 FRAMES_OF_RULES = {"@media print"} | {

@@ -21,7 +21,7 @@ from .conftest import pytest_cmdline_main
 PACKAGE = Path(nclib.__file__).parent
 FLOORS = {
     "simplex": 0, "records": 0, "checkpoints": 0, "interrupts": 0, "files": 0,
-    "reported": 0, "notation": 0, "palette": 0, "root": 0,
+    "reported": 0, "notation": 0, "palette": 0, "root": 0, "findings": 0,
     "stats": 1, "data": 1,
     "head": 2,
     "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3, "snr": 3, "machine": 3,

@@ -1,124 +1,10 @@
-"""What was found wrong: in the four papers, in the code published with them, and in this book.
-
-The one place of it. The findings page tells each story, under the anchor ``finding-`` and the id;
-the errata page lists what follows from it. A finding without an erratum says why it has none.
-"""
+"""The table of findings, in the order of their page, and what it gives for each source."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .erratum import SOURCES, Corrections, Errata, Erratum, Finding
 
-__all__ = ["CORRECTIONS", "FINDINGS", "KINDS", "SOURCES", "Correction", "Erratum", "Errata",
-           "Finding", "errata_of"]  # fmt: skip
-
-SOURCES = {
-    "han": "Han, Papyan & Donoho 2022",
-    "notebook": "the notebook of Han, Papyan & Donoho",
-    "papyan": "Papyan, Han & Donoho 2020",
-    "zhou": "Zhou et al. 2022",
-    "zhou-code": "the code of Zhou et al.",
-    "mixon": "Mixon, Parshall & Pi 2022",
-    "jacot": "Jacot et al. 2025",
-}
-"""What an erratum can be about.   Chapter: errata."""
-
-KINDS = {
-    "slip": "what stands there is wrong, and what should stand there is known",
-    "gap": "what stands there is true with a condition that is missing",
-    "difference": "two sources say different things, and we cannot decide between them",
-}
-"""What kinds of errata there are, and what they mean.   Chapter: errata."""
-
-
-@dataclass(frozen=True)
-class Erratum:
-    """One place of a source: what is printed, what should stand there, how that was checked.
-
-    ``kind`` is one of KINDS. ``anchor`` is where the book shows it, if not under the finding.
-
-    Chapter: errata.
-    """
-
-    source: str
-    place: str
-    printed: str
-    should: str
-    checked: str
-    kind: str = "slip"
-    anchor: str = ""
-
-    def __post_init__(self) -> None:
-        for name, known in (("source", SOURCES), ("kind", KINDS)):
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(f"{name}: expected one of {sorted(known)}, got {value!r}")
-        for name in ("place", "printed", "should", "checked"):
-            if not getattr(self, name).strip():
-                raise ValueError(f"{name}: expected words, got none")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A section of the findings page: its errata, or why there is none.   Chapter: findings."""
-
-    id: str
-    errata: tuple[Erratum, ...] = ()
-    none: str = ""
-
-    def __post_init__(self) -> None:
-        if bool(self.errata) == bool(self.none):
-            raise ValueError(f"none: expected errata or a reason without them, in {self.id}")
-
-    @property
-    def anchor(self) -> str:
-        """The label of its section.
-
-        >>> Finding("ridge", none="an example").anchor
-        'finding-ridge'
-        """
-        return f"finding-{self.id}"
-
-
-@dataclass(frozen=True)
-class Correction:
-    """What an edition of this book had wrong, where, and what it says now.   Chapter: errata."""
-
-    edition: str
-    place: str
-    said: str
-    says: str
-
-
-class Errata(tuple[tuple[Finding, Erratum], ...]):
-    """Errata with their findings; in a notebook they show as a list.   Chapter: errata."""
-
-    def _repr_markdown_(self) -> str:
-        return "\n".join(_item(finding, erratum) for finding, erratum in self)
-
-
-def errata_of(source: str) -> Errata:
-    """The errata of one source, in the order of the findings.
-
-    Raises ValueError if there is no such source.   Chapter: errata.
-
-    >>> len(errata_of("mixon"))
-    0
-    """
-    if source not in SOURCES:
-        raise ValueError(f"source: expected one of {sorted(SOURCES)}, got {source!r}")
-    found = [(finding, one) for finding in FINDINGS for one in finding.errata]
-    return Errata(pair for pair in found if pair[1].source == source)
-
-
-def _item(finding: Finding, erratum: Erratum) -> str:
-    """An erratum as an item of a list: a table of sentences does not fit a telephone."""
-    shown = erratum.anchor or finding.anchor
-    return (
-        f"- **{erratum.place}** *({erratum.kind})*<br>Printed: {erratum.printed}<br>"
-        f"Should be: {erratum.should}<br>"
-        f"<small>{erratum.checked} · [shown here](#{shown})</small>"
-    )
-
+__all__ = ["CORRECTIONS", "FINDINGS", "errata_of"]
 
 FINDINGS: tuple[Finding, ...] = (
     Finding("ridge", (
@@ -158,6 +44,7 @@ FINDINGS: tuple[Finding, ...] = (
             "like $t^{1/2}$ and not like $t^{1/4}$. Theorem and corollaries are about (5), and "
             "hold for it.",
             "Both flows in closed form and by simulation of all features.",
+            kind="gap",
         ),
     )),
     Finding("equalize", none="a matter of reading: Corollary 1 is about the projected flow"),
@@ -186,7 +73,7 @@ FINDINGS: tuple[Finding, ...] = (
             "The definitions in Appendix A of the paper do not center them. An orthogonal frame "
             "is a simplex for the code and none for the paper.",
             "Both measures on the orthogonal frame.",
-            kind="difference", anchor="landscape-metrics",
+            kind="difference", anchor="landscape-conventions",
         ),
     )),
     Finding("traps", none="the paper states no theorem there and says that the case is open"),
@@ -284,7 +171,7 @@ FINDINGS: tuple[Finding, ...] = (
             "At most 2 for images of equal norms, and about 1.1 for ten balanced classes. What "
             "was found is not the smallest perturbation in the same units.",
             "A proof of two lines.",
-            anchor="mse-vs-ce-robustness",
+            kind="question", anchor="mse-vs-ce-robustness",
         ),
     )),
     Finding("test-set", none="a choice that the papers state plainly"),
@@ -293,5 +180,19 @@ FINDINGS: tuple[Finding, ...] = (
 )  # fmt: skip
 """The sections of the findings page, in order.   Chapter: findings, errata."""
 
-CORRECTIONS: tuple[Correction, ...] = ()
+CORRECTIONS = Corrections()
 """What earlier editions of this book had wrong, the newest first.   Chapter: errata."""
+
+
+def errata_of(source: str) -> Errata:
+    """The errata of one source, in the order of the findings.
+
+    Raises ValueError if there is no such source.   Chapter: errata.
+
+    >>> len(errata_of("mixon"))
+    0
+    """
+    if source not in SOURCES:
+        raise ValueError(f"source: expected one of {sorted(SOURCES)}, got {source!r}")
+    found = [(finding, one) for finding in FINDINGS for one in finding.errata]
+    return Errata(pair for pair in found if pair[1].source == source)
