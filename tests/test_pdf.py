@@ -114,7 +114,18 @@ Moving()
 ```
 """
 LITERATURE = "\n{cite:t}`han2022`, [names](api-one.md).\n\n:::{bibliography}\n:::\n"
-COVER = "# The book\n\nWords of the cover.<br><small>In small print.</small>\n"
+COVER = """# The book
+
+Words of the cover.<br><small>In small print.</small>
+
+::::{grid} 1
+:class-container: doors
+
+:::{grid-item-card} A door
+Come in.
+:::
+::::
+"""
 
 
 def plant(root: Path, markup: str = EXPLORER, chapter: str = CHAPTER) -> Path:
@@ -255,6 +266,7 @@ def test_pages_and_literature_have_their_places(printed: Path) -> None:
     places = [tex.index(mark) for mark in ("{Chapter first}", r"\bibitem", "{Chapter second}")]
     assert places == sorted(places)
     assert "The signature of one." not in tex
+    assert "Words of the cover." in tex and "Come in." not in tex
     assert f"{print_tree.ONLINE}-one" not in tex
 
 
@@ -387,7 +399,7 @@ def test_two_pictures_stand_side_by_side() -> None:
         print_twins.twin("<p>no picture</p>")
 
 
-@pytest.mark.parametrize("name", ["flow", "landscape", "rescaled"])
+@pytest.mark.parametrize("name", ["flow", "landscape", "rescaled", "simulation"])
 def test_explorers_of_the_package_can_stand_still(name: str) -> None:
     """Their first picture is on paper with all its lines and without what only browsers know."""
     page = getattr(explorers, name)().html

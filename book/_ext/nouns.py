@@ -82,10 +82,15 @@ def code(value: Any) -> str:
     return f"``{text}``" if text else ""
 
 
+def markdown(value: Any) -> str:
+    """How a value writes itself in a notebook, if it does."""
+    return value._repr_markdown_() if hasattr(value, "_repr_markdown_") else ""
+
+
 def value_rows(name: str, value: Any) -> list[str]:
     """What a constant holds, as a table or a line."""
-    if hasattr(value, "_repr_markdown_") and name not in SLOW:
-        lines = value._repr_markdown_().splitlines()
+    lines = markdown(value).splitlines() if name not in SLOW else []
+    if lines and lines[0].startswith("|"):
         cells = [[part.strip() for part in line.strip(" |").split(" | ")] for line in lines]
         width = len(cells[1])
         padded = [tuple(map(cell, ([""] * (width - len(row)) + row))) for row in cells]

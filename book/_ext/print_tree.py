@@ -22,6 +22,7 @@ PAPER = (
     "figures that move stand still. The reference of the package is in the online edition."
 )
 ONLINE = "book/api"  # how the names of the pages begin that are not printed
+DOORS = "doors"  # the class of the cover's cards
 SOURCE = "cell_code_source"
 
 
@@ -52,7 +53,9 @@ def write_preface(tree: nodes.document) -> None:
 
 
 def leave_online(tree: nodes.document) -> None:
-    """Leave out the pages that nobody reads on paper; what links to them becomes plain words."""
+    """Leave out cards that only link, and the pages that nobody reads on paper; unlink those."""
+    for cards in [node for node in tree.findall(nodes.container) if DOORS in node["classes"]]:
+        cards.parent.remove(cards)
     for start in list(tree.findall(addnodes.start_of_file)):
         if start["docname"].startswith(ONLINE):
             start.parent.remove(start)

@@ -144,11 +144,11 @@ def still(env: Any, docname: str, page: str) -> nodes.image:
     return nodes.image(uri=uri, candidates={"*": uri}, width="100%", align="center")
 
 
-def said(page: str) -> str:
-    """The name of an explorer, and what it says in words about its first setting."""
+def said(page: str, has_still: bool) -> str:
+    """The name of an explorer, and what it says in words about the setting of its own picture."""
     title = re.search(r'aria-label="([^"]*)"', page)
     sentence = re.search(r'data-word="sentence">(.*?)</output>', page, re.DOTALL)
-    told = " ".join(TAG.sub("", sentence[1]).split()) if sentence else ""
+    told = " ".join(TAG.sub("", sentence[1]).split()) if sentence and not has_still else ""
     return html.unescape(f"{title[1]}. {told}".strip() if title else told)
 
 
@@ -168,7 +168,7 @@ def replace(env: Any, docname: str, bundle: nodes.Element, page: str, has_still:
     if caption is not None:
         caption += nodes.Text(f" {ONLINE}")
     else:
-        figure.insert(place + 1, note(f"{said(page)} {ONLINE}".strip()))
+        figure.insert(place + 1, note(f"{said(page, has_still)} {ONLINE}".strip()))
     if not has_still:
         bundle.replace_self(still(env, docname, page))
 
