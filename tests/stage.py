@@ -45,6 +45,25 @@ KINDS = {
 }
 
 
+# Scripts that are set as a part of some text do not run; a notebook replaces them by copies.
+OUTPUT = """(html) => {
+    const cell = document.createElement("div");
+    cell.innerHTML = html;
+    for (const script of cell.querySelectorAll("script")) {
+        const copy = document.createElement("script");
+        for (const { name, value } of script.attributes) copy.setAttribute(name, value);
+        copy.textContent = script.textContent;
+        script.replaceWith(copy);
+    }
+    document.body.append(cell);
+}"""
+
+
+def show_as_output(tab: Tab, html: str) -> None:
+    """Add HTML to a page as a notebook shows an output, scripts copied before it is there."""
+    tab.evaluate(OUTPUT, html)
+
+
 def calculate(tab: Tab, code: str, grid: object) -> Any:
     """What JavaScript returns that finds ``grid`` defined."""
     return tab.evaluate(f"(text) => {{ const grid = JSON.parse(text);\n{code} }}", json.dumps(grid))
@@ -82,6 +101,45 @@ class Stage:
     @property
     def sentence(self) -> str:
         return self.tab.locator("[data-explorer] output").first.inner_text()
+
+
+def press(tab: Tab, name: str) -> None:
+    """Click the first button with this name."""
+    tab.get_by_role("button", name=name, exact=True).first.click()
+
+
+def word(tab: Tab, name: str) -> str:
+    """What stands at a named place."""
+    return tab.locator(f"[data-word={name}]").first.text_content() or ""
+
+
+def wait_steps(tab: Tab, more: int) -> None:
+    """Wait until it has gone on by so many steps."""
+    code = "Number(document.querySelector('[data-word=steps]').textContent)"
+    tab.wait_for_function(f"{code} >= {int(word(tab, 'steps')) + more}")
+
+
+def wait_words(tab: Tab, opening: str) -> None:
+    """Wait until the sentence begins like this."""
+    tab.wait_for_function(f"document.querySelector('output').textContent.startsWith('{opening}')")
+
+
+def put(tab: Tab, name: str, value: float) -> None:
+    """Set a slider, as a hand would."""
+    tab.locator(f"input[name={name}]").fill(str(value))
+
+
+def state(tab: Tab) -> dict[str, str]:
+    """Everything that is drawn and said."""
+    words = tab.locator("[data-word]").all_text_contents()
+    return Stage(tab).paths | {f"word {k}": text for k, text in enumerate(words)}
+
+
+def middle(tab: Tab, c: int) -> tuple[float, float]:
+    """Where the handle of a class is on the screen."""
+    box = tab.locator(".nc-handle .nc-mean").nth(c).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def step(slider: Locator) -> None:

@@ -10,9 +10,12 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
+from docutils import nodes
 from docutils.core import publish_doctree
 from sphinx.util.inventory import InventoryFile
 
@@ -25,12 +28,37 @@ from .tree import ROOT, pages_in_contents
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 docstrings = importlib.import_module("docstrings")
 addresses = importlib.import_module("addresses")
+constants = importlib.import_module("constants")
+nouns = importlib.import_module("nouns")
 code_links = importlib.import_module("code_links")
 
 GLOSSARY = ROOT / "book" / "glossary.md"
 LINK = re.compile(r"\[[^]]*\]\(([\w-]+)\.md\)")
 CELL = re.compile(r'<div class="highlight-ipython3 notranslate">.*?<pre>(.*?)</pre>', re.DOTALL)
 NAMES = {"nclib", "nclib.theory", "nclib.theory.laws", "nclib.decompose", "nclib.Head"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An entry of a constant, for the tests."""
+
+    loss: str
+    value: float
+    source: str = ""
+    ask: Callable[[], None] = print
+
+
+class Asked(Protocol):
+    """What a reader can be asked."""
+
+    def ask(self) -> None: ...
+
+
+class Called:
+    """What answers."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
 
 
 def is_known(name: str) -> bool:
@@ -140,6 +168,14 @@ def test_fields_of_classes_have_anchors(html: Path) -> None:
     assert note.split(";")[0] in Page.read(html / address).text
 
 
+def test_protocols_are_not_called_on_the_pages(html: Path) -> None:
+    """The signature that Python makes up for a protocol is nowhere to be seen."""
+    found = anchors(html)
+    pages = {found[one.address].split("#")[0] for one in addresses.names().values()}
+    text = {page: (html / page).read_text(encoding="utf-8") for page in pages}
+    assert [page for page, source in text.items() if "kwargs" in source] == []
+
+
 def test_terms_are_in_the_index(html: Path) -> None:
     """The index holds every term of the glossary and every name of the package."""
     text = Page.read(html / "genindex.html").text
@@ -227,6 +263,72 @@ def test_comments_speak_for_fields_and_constants() -> None:
                                            "D": ""}  # fmt: skip
 
 
+def test_entries_of_one_kind_are_a_table() -> None:
+    """Fields are columns, a key that a column repeats is left out, functions are no values."""
+    first, second = Reading("mse", 0.25, "a figure"), Reading("ce", 1 / 3, "read")
+    head = ("``loss``", "``value``", "``source``")
+    rows = [("``mse``", "``0.25``", "a figure"), ("``ce``", "``0.3333``", "read")]
+    assert constants.records((first, second)) == [head, *rows]
+    assert constants.records({"mse": first, "ce": second}) == [head, *rows]
+    by_set = {("mnist", "mse"): first, ("svhn", "ce"): second}
+    assert [row[0] for row in constants.records(by_set)] == ["", "``mnist``", "``svhn``"]
+    nested = {"mnist": {"mse": first}, "svhn": {"ce": second}}
+    assert constants.records(nested) == constants.records(by_set)
+
+
+def test_dictionaries_of_one_kind_are_a_table() -> None:
+    """Each key within is a column, empty where an entry lacks it; formulas are mathematics."""
+    value = {"a": {"label": "$x_1$"}, "b": {"label": "$x_2$", "alpha": 0.5}}
+    assert constants.records(value) == [
+        ("", "``label``", "``alpha``"),
+        ("``a``", "\\ :math:`x_1`\\ ", ""), ("``b``", "\\ :math:`x_2`\\ ", "``0.5``")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [(), {}, (1, 2), {"a": 1}, {"a": Reading("ce", 1.0), "b": 2}, nclib.CELLS, {"a": Reading}],
+)
+def test_other_constants_are_no_table(value: Any) -> None:
+    """Numbers, entries of several kinds, classes, and sequences whose entries have names."""
+    assert constants.records(value) == []
+
+
+def test_constants_in_few_words() -> None:
+    """Long ones say how many they are, functions without a name how they are written."""
+    assert constants.code(tuple(range(9))) == "9 entries: ``0, 1, 2, 3, 4, 5, 6, 7, …``"
+    assert constants.code((("a", "b"), ("c", "d"))) == "``a, b; c, d``"
+    assert constants.code((0, (1, 2))) == "``0, (1, 2)``"
+    leaky = importlib.import_module("nclib.wide_networks").ACTIVATIONS["leaky"]
+    assert constants.code(leaky) == "``lambda z: leaky_relu(z, 0.2)``"
+    assert constants.code(tuple[nclib.Head, int]) == "``tuple[Head, int]``"
+
+
+def test_no_constant_is_a_dump() -> None:
+    """Nothing shows a dataclass as Python writes it, except laws, which are called so."""
+    for name in addresses.names().values():
+        if name.kind == "data" and not name.address.endswith("laws.FREE"):
+            told = " ".join(constants.value_rows(name.address.split(".")[-1], name.value))
+            assert not re.search(r"``[A-Z]\w+\(\w+=|<\w+ |0x[0-9a-f]{6}", told), name.address
+
+
+def test_cells_carry_their_label() -> None:
+    """Each cell with words has the head of its column; an empty one is marked."""
+    rows = [("", "``loss``", "``note``"), ("a", "``mse``", "")]
+    document = publish_doctree("\n".join(constants.table(rows, header=True)))
+    constants.label_cells(document)
+    entries = list(document.findall(nodes.entry))
+    assert [one.astext() for one in document.findall(nodes.raw)] == [
+        '<span class="api-label">loss</span>'
+    ]
+    assert [k for k, one in enumerate(entries) if "api-empty" in one["classes"]] == [5]
+
+
+def test_protocols_have_no_signature() -> None:
+    """Nobody calls a protocol; a class keeps its arguments."""
+    hidden = [nouns.signature(None, "class", "", one, None, "(x)", "") for one in (Asked, Called)]
+    assert hidden == [("", None), None]
+
+
 def test_names_in_code_are_found() -> None:
     """Imports, their names, names under other names and names within modules."""
     first = "from nclib import Head as H, theory\nimport nclib"
@@ -263,6 +365,14 @@ def test_links_leave_the_text_alone() -> None:
     assert re.sub(r"</?a\b[^>]*>", "", linked) == body
     assert first in linked
     assert linked.count('tabindex="-1"') == 1 and linked.count("</a>") == 4
+
+
+def test_parts_of_tokens_are_left_alone() -> None:
+    """A mention that ends within a token gets no link."""
+    code = '<span class="n">theory</span><span class="n">x</span>'
+    whole, part = (code_links.Mention(0, end, "nclib.theory") for end in (6, 4))
+    assert "<a " in code_links.linked(code, [whole], str)
+    assert code_links.linked(code, [part], str) == "<span></span>" + code
 
 
 # The checks can fail -----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from nclib.findings import (
+    CHAPTERS,
     CORRECTIONS,
     FINDINGS,
     SOURCES,
@@ -52,6 +53,14 @@ def test_every_erratum_is_shown() -> None:
     assert nowhere(FINDINGS, anchors()) == []
 
 
+def test_chapters_that_show_errata_have_these_titles() -> None:
+    """Where a page has a link a notebook names the chapter, which has anchors of that kind."""
+    for prefix, title in CHAPTERS.items():
+        page = read(BOOK / f"{'findings' if prefix == 'finding' else prefix}.md")
+        assert f"\n# {title}\n" in page
+        assert any(name.startswith(f"{prefix}-") for name in ANCHOR.findall(page))
+
+
 def test_the_errata_page_lists_every_source() -> None:
     """Each source is asked for, once, and so is the list of corrections."""
     cells = "\n".join(code_cells(read(BOOK / "errata.md")))
@@ -84,16 +93,24 @@ def test_a_section_without_anchor_is_seen() -> None:
 
 def test_an_erratum_that_leads_nowhere_is_seen() -> None:
     """Its own anchor counts, and the finding's where it has none."""
-    wrong = (Finding("a", (SLIP, replace(SLIP, anchor="b"))),)
-    assert nowhere(wrong, {"finding-a"}) == ["b"]
-    assert nowhere(wrong, {"b"}) == ["finding-a"]
+    wrong = (Finding("a", (SLIP, replace(SLIP, anchor="rescaled-b"))),)
+    assert nowhere(wrong, {"finding-a"}) == ["rescaled-b"]
+    assert nowhere(wrong, {"rescaled-b"}) == ["finding-a"]
 
 
 @pytest.mark.parametrize(
-    "field, value", [("source", "hann"), ("kind", "error"), ("printed", " "), ("checked", "")]
+    "field, value",
+    [
+        ("source", "hann"),
+        ("kind", "error"),
+        ("label", "Meant"),
+        ("printed", " "),
+        ("checked", ""),
+        ("anchor", "elsewhere-b"),
+    ],
 )
 def test_an_incomplete_erratum_is_refused(field: str, value: str) -> None:
-    """An unknown source or kind, and a place without words, raise at once."""
+    """An unknown source, kind, label or chapter, and a place without words, raise at once."""
     with pytest.raises(ValueError, match=field):
         replace(SLIP, **{field: value})
 
@@ -106,10 +123,14 @@ def test_a_finding_without_erratum_says_why() -> None:
         Finding("a", (SLIP,), none="a reason")
 
 
-def test_lists_show_what_they_hold() -> None:
-    """One item each, with the link to its place."""
+def test_lists_show_what_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One item each, with the link to its place in the book and its chapter's name elsewhere."""
+    monkeypatch.setenv("NCLIB_BOOK", "1")
     shown = errata_of("han")._repr_markdown_()
     assert shown.count("\n- ") == len(errata_of("han")) - 1
-    assert "(#finding-spread)" in shown
+    assert "(#finding-spread)" in shown and "Chapter" not in shown
+    monkeypatch.delenv("NCLIB_BOOK")
+    alone = errata_of("han")._repr_markdown_()
+    assert "](" not in alone and alone.count("Chapter “Findings”.") == len(errata_of("han"))
     one = Corrections([Correction("0.1.0", "Section 1", "one", "two")])
     assert one._repr_markdown_() == "- **Edition 0.1.0, Section 1**<br>Said: one<br>Says: two"

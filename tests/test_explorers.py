@@ -14,7 +14,7 @@ from nclib.explorers import flows
 from nclib.explorers.page import defaults
 
 from .chromium import DESKTOP, PHONE, needs_chromium, open_page, overflow
-from .stage import KINDS, Stage, channels, contrast, same, step
+from .stage import KINDS, Stage, channels, contrast, same, show_as_output, step
 
 pytestmark = needs_chromium
 each = pytest.mark.parametrize("name", sorted(KINDS))
@@ -133,24 +133,11 @@ def test_explorers_share_a_page(browser: Browser, tmp_path: Path) -> None:
         tab.close()
 
 
-NOTEBOOK = """(html) => {
-    const cell = document.createElement("div");
-    cell.innerHTML = html; // scripts set in this way do not run
-    for (const script of cell.querySelectorAll("script")) {
-        const copy = document.createElement("script");
-        for (const { name, value } of script.attributes) copy.setAttribute(name, value);
-        copy.textContent = script.textContent;
-        script.replaceWith(copy);
-    }
-    document.body.append(cell);
-}"""
-
-
 @each
 def test_explorer_wakes_in_a_notebook(blank: Tab, name: str) -> None:
     """Shown as a notebook shows an output, scripts copied before it is on the page, it works."""
     for count in (1, 2):
-        blank.evaluate(NOTEBOOK, KINDS[name].make().html)
+        show_as_output(blank, KINDS[name].make().html)
         assert blank.locator("[data-awake]").count() == count
     before = Stage(blank).paths
     step(blank.locator("input[type=range]").first)

@@ -29,6 +29,7 @@ library_cache = importlib.import_module("library_cache")
 FOLDER = ROOT / "notebooks"
 CHAPTERS = {path.stem: path for path in pages_in_contents() if code_cells(read_chapter(path))}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+GPU = re.compile(r"\*\*GPU:\*\*[^.]*\byes\b")  # in the box at the head of a chapter
 every_notebook = pytest.mark.parametrize("name", NAMES)
 
 
@@ -60,15 +61,20 @@ def test_quoted_numbers_are_those_of_the_book(html: Path) -> None:
 def numbers_at_odds(
     kept: dict[str, dict[str, str]], built: dict[str, dict[str, str]]
 ) -> list[tuple[str, str]]:
-    """The numbers on one side only, or those that differ if they are more than half of all."""
+    """The numbers on one side only, and a chapter's that differ if they are half of it or more."""
     ours, theirs = ({(c, k) for c in side for k in side[c]} for side in (kept, built))
-    moved = [(c, k) for c, k in sorted(ours & theirs) if not same(kept[c][k], built[c][k])]
-    return sorted(ours ^ theirs) + (moved if 2 * len(moved) > len(ours & theirs) else [])
+    found = sorted(ours ^ theirs)
+    for chapter in sorted({c for c, _ in ours & theirs}):
+        common = sorted((c, k) for c, k in ours & theirs if c == chapter)
+        moved = [(c, k) for c, k in common if not same(kept[c][k], built[c][k])]
+        found += moved if 2 * len(moved) >= len(common) else []
+    return found
 
 
 def same(one: str, other: str) -> bool:
+    """Whether two numbers agree as those of one training on two machines do."""
     try:
-        return float(one) == pytest.approx(float(other), rel=1e-6, abs=1e-9)
+        return float(one) == pytest.approx(float(other), rel=0.1, abs=1e-9)
     except ValueError:
         return one == other
 
@@ -132,8 +138,8 @@ def test_install_cell_does_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_gpu_is_asked_for_where_it_is_used() -> None:
-    """Exactly the chapters that offer a cell for a GPU say so to Colab."""
-    wanted = [name for name in NAMES if "cuda" in "".join(code_cells(read_chapter(CHAPTERS[name])))]
+    """Exactly the chapters whose first box says that a cell uses a GPU ask Colab for one."""
+    wanted = [name for name in NAMES if GPU.search(read_chapter(CHAPTERS[name]))]
     asked = [name for name in NAMES if "accelerator" in read(FOLDER / f"{name}.ipynb").metadata]
     assert wanted == asked
     assert asked
@@ -228,6 +234,8 @@ def test_numbers_at_odds_are_seen() -> None:
     assert numbers_at_odds(kept, {"a": kept["a"] | {"time": "4.5"}}) == []
     assert numbers_at_odds(kept, {"a": {"x": "1.0", "y": "2.0", "word": "no"}}) == [("a", "time")]
     assert len(numbers_at_odds(kept, {"a": dict.fromkeys(kept["a"], "7")})) == 4
+    others = {name: {"x": "1.0", "y": "2.0"} for name in "bcdef"}
+    assert len(numbers_at_odds(kept | others, others | {"a": dict.fromkeys(kept["a"], "7")})) == 4
 
 
 def test_missing_runs_are_named(tmp_path: Path) -> None:

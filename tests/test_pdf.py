@@ -26,7 +26,6 @@ from .tree import ROOT
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 edition = importlib.import_module("edition")
 press = importlib.import_module("press")
-print_edition = importlib.import_module("print_edition")
 print_tree = importlib.import_module("print_tree")
 print_twins = importlib.import_module("print_twins")
 

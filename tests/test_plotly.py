@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import math
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,8 +39,10 @@ CONF = f"""import sys
 sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
 extensions = ["myst_nb", "plotly_figures"]
 nb_execution_mode = "off"
+numfig = True
 html_extra_path = [{str(ROOT / "book" / "_extra")!r}]
 """
+NUMBERED = {"name": "fig-solid", "caption": "A body to turn."}
 # About the speed of a machine that draws without a graphics card, not about the page.
 SLOW = ("GPU stall due to ReadPixels", "willReadFrequently")
 LIBRARY = "plotly-gl3d.min.js"
@@ -69,14 +73,15 @@ def figure() -> dict[str, Any]:
 
 def notebook(figure: dict[str, Any], alt: str) -> dict[str, Any]:
     """Room to scroll, then the figure twice."""
-    text = "# Title\n\n" + "\n\n".join(["A line."] * 60)
+    text = "# Title\n\nSee {numref}`fig-solid`.\n\n" + "\n\n".join(["A line."] * 60)
     cells: list[dict[str, Any]] = [
         {"cell_type": "markdown", "id": "room", "metadata": {}, "source": text}
     ]
     for k in range(2):
         shown = {"output_type": "display_data", "data": {MIME: figure}, "metadata": {}}
         cell = {"cell_type": "code", "id": f"cell-{k}", "source": "figure", "execution_count": 1}
-        metadata = {"mystnb": {"image": {"alt": alt}}} if alt else {}
+        words: dict[str, Any] = {"image": {"alt": alt}} if alt else {}
+        metadata = {"mystnb": words | ({} if k else {"figure": NUMBERED})}
         cells.append(cell | {"metadata": metadata, "outputs": [shown]})
     spoken = {"language_info": {"name": "python", "pygments_lexer": "python"}}
     return {"cells": cells, "metadata": spoken, "nbformat": 4, "nbformat_minor": 5}
@@ -108,6 +113,20 @@ def awake(tab: Tab) -> None:
         root.locator("xpath=self::*[@data-awake]").wait_for(timeout=60_000)
 
 
+Drawn = tuple[Tab, Visit]
+
+
+@pytest.fixture
+def drawn(browser: Browser, site: Path) -> Iterator[Drawn]:
+    """The page on a wide window, its figures drawn."""
+    tab, visit = open_page(browser, site / "index.html", DESKTOP)
+    try:
+        awake(tab)
+        yield tab, visit
+    finally:
+        tab.close()
+
+
 def plotted(tab: Tab, path: str) -> Any:
     """A value of the first drawn figure, such as data[2].x."""
     return tab.evaluate(f"() => document.querySelector('.turning-plot').{path}")
@@ -133,6 +152,14 @@ def test_figure_is_on_the_page_as_it_was_stored(site: Path, figure: dict[str, An
     assert 'aria-label="Four clouds &amp; a body &quot;to turn&quot;; each' in source
 
 
+def test_figure_has_its_number(site: Path) -> None:
+    """With a name and a caption it is counted like any other figure, and can be referred to."""
+    page = Page.read(site / "index.html")
+    assert "See Fig. 1." in page.text
+    assert "Fig. 1 A body to turn." in " ".join(page.text.split())
+    assert page.count("turning") == 2
+
+
 def test_script_is_on_pages_with_a_figure_only(site: Path) -> None:
     """One tag on the page with two figures, none elsewhere; the library itself in no page."""
     tags = {name: Page.read(site / f"{name}.html").resources for name in ("index", "plain")}
@@ -142,11 +169,13 @@ def test_script_is_on_pages_with_a_figure_only(site: Path) -> None:
     assert not any("plotly" in address for address in tags["index"])
 
 
-def test_text_cannot_end_the_script() -> None:
-    """Data with a closing tag in it stays data."""
-    text = plotly_figures.markup({"title": "</script><b>&"}, "alt")
+@pytest.mark.parametrize("title", ["</script><b>&", "<!--<script>", "<!-- </SCRIPT "])
+def test_text_cannot_end_the_script(title: str) -> None:
+    """Data with tags in it stays data; an opened comment would make the page's end a part of it."""
+    text = plotly_figures.markup({"title": title}, "alt")
     inside = text.split('<script type="application/json">')[1].split("</script>")[0]
-    assert json.loads(inside) == {"title": "</script><b>&"}
+    assert json.loads(inside) == {"title": title}
+    assert "<" not in inside
 
 
 def test_paper_gets_a_sentence(figure: dict[str, Any], tmp_path: Path) -> None:
@@ -155,6 +184,7 @@ def test_paper_gets_a_sentence(figure: dict[str, Any], tmp_path: Path) -> None:
     (source,) = [path.read_text(encoding="utf-8") for path in out.glob("*.tex")]
     assert said == ""
     assert source.count("The online edition has a figure here") == 2
+    assert source.count(r"\caption{A body to turn.}") == 1
     assert "scatter3d" not in source
 
 
@@ -190,141 +220,219 @@ def test_library_comes_when_a_figure_is_near(browser: Browser, site: Path, width
 
 
 @needs_chromium
-def test_all_classes_are_drawn(browser: Browser, site: Path) -> None:
+def test_all_classes_are_drawn(drawn: Drawn) -> None:
     """The color of each class covers a part of the picture, at the end as at the start."""
-    tab, _ = open_page(browser, site / "index.html", DESKTOP)
-    try:
-        awake(tab)
-        tab.locator(".turning input[type=range]").first.fill(str(len(EPOCHS) - 1))
-        tab.wait_for_timeout(500)
-        png = tab.locator(".turning-plot").first.screenshot()
-        pixels = torch.from_numpy(imread(io.BytesIO(png), format="png"))[..., :3]
-        for color in CLASSES:
-            wanted = torch.tensor([int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)])
-            assert int(((pixels - wanted).abs().amax(-1) < 0.04).sum()) > 50, color
-    finally:
-        tab.close()
+    tab, _ = drawn
+    tab.locator(".turning input[type=range]").first.fill(str(len(EPOCHS) - 1))
+    tab.wait_for_timeout(500)
+    png = tab.locator(".turning-plot").first.screenshot()
+    pixels = torch.from_numpy(imread(io.BytesIO(png), format="png"))[..., :3]
+    for color in CLASSES:
+        wanted = torch.tensor([int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+        assert int(((pixels - wanted).abs().amax(-1) < 0.04).sum()) > 50, color
 
 
 @needs_chromium
-def test_keyboard_moves_through_the_epochs(
-    browser: Browser, site: Path, figure: dict[str, Any]
-) -> None:
+def test_keyboard_moves_through_the_epochs(drawn: Drawn, figure: dict[str, Any]) -> None:
     """An arrow key shows the next epoch: its coordinates, its number, its spoken text."""
-    tab, visit = open_page(browser, site / "index.html", DESKTOP)
-    try:
-        awake(tab)
-        assert plotted(tab, "data[2].x") == figure["frames"][0]["data"][0]["x"]
-        slider = tab.get_by_role("slider", name="Epoch").first
-        slider.focus()
-        tab.keyboard.press("ArrowRight")
-        tab.keyboard.press("ArrowRight")
-        tab.wait_for_timeout(500)
-        for k in range(3):
-            assert plotted(tab, f"data[{k + 2}].z") == figure["frames"][2]["data"][k]["z"]
-        assert slider.get_attribute("aria-valuetext") == "5"
-        assert complaints(visit) == []
-    finally:
-        tab.close()
+    tab, visit = drawn
+    assert plotted(tab, "data[2].x") == figure["frames"][0]["data"][0]["x"]
+    slider = tab.get_by_role("slider", name="epoch").first
+    slider.focus()
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowRight")
+    tab.wait_for_timeout(500)
+    for k in range(3):
+        assert plotted(tab, f"data[{k + 2}].z") == figure["frames"][2]["data"][k]["z"]
+    assert slider.get_attribute("aria-valuetext") == "5"
+    assert complaints(visit) == []
 
 
 @needs_chromium
-def test_button_plays_to_the_end(browser: Browser, site: Path, figure: dict[str, Any]) -> None:
+def test_button_plays_to_the_end(drawn: Drawn, figure: dict[str, Any]) -> None:
     """It plays from the epoch shown and stops at the last; there it starts again; it can pause."""
-    tab, visit = open_page(browser, site / "index.html", DESKTOP)
-    try:
-        awake(tab)
-        button = tab.locator(".turning button").first
-        button.click()
-        assert button.inner_text() == "Pause"
-        tab.wait_for_function("() => document.querySelector('.turning button').innerText == 'Play'")
-        tab.wait_for_timeout(300)
-        assert plotted(tab, "data[2].x") == figure["frames"][-1]["data"][0]["x"]
-        button.click()
-        button.click()
-        value = tab.get_by_role("slider", name="Epoch").first.input_value()
-        tab.wait_for_timeout(700)
-        assert button.inner_text() == "Play"
-        assert (
-            tab.get_by_role("slider", name="Epoch").first.input_value()
-            == value
-            < str(len(EPOCHS) - 1)
-        )
-        assert complaints(visit) == []
-    finally:
-        tab.close()
+    tab, visit = drawn
+    button = tab.locator(".turning button").first
+    button.click()
+    assert button.inner_text() == "Pause"
+    tab.wait_for_function("() => document.querySelector('.turning button').innerText == 'Play'")
+    tab.wait_for_timeout(300)
+    assert plotted(tab, "data[2].x") == figure["frames"][-1]["data"][0]["x"]
+    button.click()
+    button.click()
+    slider = tab.get_by_role("slider", name="epoch").first
+    value = slider.input_value()
+    tab.wait_for_timeout(700)
+    assert button.inner_text() == "Play"
+    assert slider.input_value() == value
+    assert int(value) < len(EPOCHS) - 1
+    assert complaints(visit) == []
 
 
 @needs_chromium
-def test_keyboard_turns_the_figure(browser: Browser, site: Path) -> None:
+def test_keyboard_turns_the_figure(drawn: Drawn) -> None:
     """The eye goes around at its height and distance, and back to where it was."""
-    tab, _ = open_page(browser, site / "index.html", DESKTOP)
-    try:
-        awake(tab)
-        camera = "layout.scene.camera.eye"
-        start = plotted(tab, camera)
-        slider = tab.get_by_role("slider", name="Turn").first
-        slider.fill("90")
-        tab.wait_for_timeout(300)
-        there = plotted(tab, camera)
-        assert [there["x"], there["y"]] == pytest.approx([-start["y"], start["x"]])
-        assert there["z"] == start["z"]
-        slider.fill("0")
-        tab.wait_for_timeout(300)
-        assert plotted(tab, camera) == pytest.approx(start)
-    finally:
-        tab.close()
+    tab, _ = drawn
+    camera = "layout.scene.camera.eye"
+    start = plotted(tab, camera)
+    slider = tab.get_by_role("slider", name="turn").first
+    slider.fill("90")
+    tab.wait_for_timeout(300)
+    there = plotted(tab, camera)
+    assert [there["x"], there["y"]] == pytest.approx([-start["y"], start["x"]])
+    assert there["z"] == start["z"]
+    slider.fill("0")
+    tab.wait_for_timeout(300)
+    assert plotted(tab, camera) == pytest.approx(start)
+
+
+def middle(tab: Tab) -> tuple[float, float]:
+    """The center of the first drawn picture, brought to the middle of the window."""
+    plot = tab.locator(".turning-plot").first
+    plot.evaluate("(one) => one.scrollIntoView({block: 'center', behavior: 'instant'})")
+    box = plot.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(tab: Tab, right: float, down: float = 0) -> None:
+    """With the mouse, from the middle of the picture."""
+    across, along = middle(tab)
+    tab.mouse.move(across, along)
+    tab.mouse.down()
+    tab.mouse.move(across + right / 2, along + down / 2, steps=4)
+    tab.mouse.move(across + right, along + down, steps=4)
+    tab.mouse.up()
+    tab.wait_for_timeout(300)
+
+
+def azimuth(tab: Tab) -> float:
+    """Where the picture is seen from, in degrees."""
+    eye = plotted(tab, "_fullLayout.scene._scene.getCamera().eye")
+    return math.degrees(math.atan2(eye["y"], eye["x"]))
 
 
 @needs_chromium
-def test_colors_follow_the_page(browser: Browser, site: Path, figure: dict[str, Any]) -> None:
+def test_slider_follows_a_drag(drawn: Drawn) -> None:
+    """After a drag, slider, readout and picture say one angle; the slider goes on from there."""
+    tab, visit = drawn
+    start = azimuth(tab)
+    drag(tab, 120, 40)
+    slider = tab.get_by_role("slider", name="turn").first
+    turned = int(slider.input_value())
+    assert abs(turned) > 5
+    assert (azimuth(tab) - start - turned + 180) % 360 - 180 == pytest.approx(0, abs=0.51)
+    assert slider.get_attribute("aria-valuetext") == f"{turned}°"
+    assert tab.locator(".turning label", has_text="turn").first.inner_text().split()[1] == (
+        f"{turned}°"
+    )
+    slider.press("ArrowRight")
+    assert int(slider.input_value()) == turned + 1
+    for end in ("-180", "180"):
+        slider.fill(end)
+        tab.wait_for_timeout(300)
+        assert slider.input_value() == end
+    assert complaints(visit) == []
+
+
+@needs_chromium
+def test_drag_stops_the_play(drawn: Drawn) -> None:
+    """It pauses at once; a drag then turns the picture, and the next epoch does not turn it back."""
+    tab, visit = drawn
+    start, button = azimuth(tab), tab.locator(".turning button").first
+    middle(tab)
+    button.click()
+    drag(tab, 120)
+    assert button.inner_text() == "Play"
+    drag(tab, 60)
+    turned = azimuth(tab)
+    assert abs(turned - start) > 5
+    tab.get_by_role("slider", name="epoch").first.press("ArrowRight")
+    tab.wait_for_timeout(500)
+    assert azimuth(tab) == pytest.approx(turned)
+    assert complaints(visit) == []
+
+
+@needs_chromium
+def test_wheel_over_the_figure_scrolls_the_page(drawn: Drawn) -> None:
+    """As anywhere else, and the picture stays at its distance."""
+    tab, _ = drawn
+    eye = plotted(tab, "_fullLayout.scene._scene.getCamera().eye")
+    tab.mouse.move(*middle(tab))
+    before = tab.evaluate("scrollY")
+    tab.mouse.wheel(0, -200)
+    tab.wait_for_timeout(500)
+    assert tab.evaluate("scrollY") == pytest.approx(before - 200, abs=2)
+    assert plotted(tab, "_fullLayout.scene._scene.getCamera().eye") == pytest.approx(eye)
+
+
+@needs_chromium
+def test_finger_on_the_figure_scrolls_the_page(browser: Browser, site: Path) -> None:
+    """A swipe on a phone moves the page and not the picture; a finger turns it by the slider."""
+    context = browser.new_context(viewport={"width": PHONE, "height": 844}, has_touch=True)
+    try:
+        tab = context.new_page()
+        tab.goto((site / "index.html").as_uri())
+        awake(tab)
+        start = azimuth(tab)
+        across, down = middle(tab)
+        before = tab.evaluate("scrollY")
+        touch = context.new_cdp_session(tab)
+        for k in range(9):
+            points = [{"x": across + 5 * k, "y": down + 20 * k}]
+            kind = "touchMove" if k else "touchStart"
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        tab.wait_for_timeout(300)
+        assert tab.evaluate("scrollY") < before - 100
+        assert azimuth(tab) == start
+        slider = tab.get_by_role("slider", name="turn").first
+        box = slider.bounding_box()
+        assert box is not None
+        slider.tap(position={"x": box["width"] * 0.75, "y": box["height"] / 2})
+        tab.wait_for_timeout(300)
+        assert abs(azimuth(tab) - start) > 45
+    finally:
+        context.close()
+
+
+@needs_chromium
+def test_colors_follow_the_page(drawn: Drawn, figure: dict[str, Any]) -> None:
     """A dark page gets the lighter colors and its own ink, at once; and back."""
-    tab, visit = open_page(browser, site / "index.html", DESKTOP)
-    try:
-        awake(tab)
-        light, dark = figure["data"][3]["marker"]["color"], figure["data"][3]["meta"]["dark"]
-        for theme, colors, ink in (
-            ("dark", dark["marker.color"], "rgb(238, 238, 238)"),
-            ("light", light, "rgb(34, 34, 34)"),
-        ):
-            tab.evaluate(
-                """([theme, ink]) => {
-                    document.querySelector(".turning").style.color = ink;
-                    document.documentElement.dataset.theme = theme;
-                }""",
-                [theme, ink],
-            )
-            tab.wait_for_timeout(500)
-            assert plotted(tab, "data[3].marker.color") == colors
-            assert plotted(tab, "layout.font.color") == ink
-            assert plotted(tab, "layout.paper_bgcolor") == "rgba(0,0,0,0)"
-        assert complaints(visit) == []
-    finally:
-        tab.close()
+    tab, visit = drawn
+    light, dark = figure["data"][3]["marker"]["color"], figure["data"][3]["meta"]["dark"]
+    for theme, colors, ink in (
+        ("dark", dark["marker.color"], "rgb(238, 238, 238)"),
+        ("light", light, "rgb(34, 34, 34)"),
+    ):
+        tab.evaluate(
+            """([theme, ink]) => {
+                document.querySelector(".turning").style.color = ink;
+                document.documentElement.dataset.theme = theme;
+            }""",
+            [theme, ink],
+        )
+        tab.wait_for_timeout(500)
+        assert plotted(tab, "data[3].marker.color") == colors
+        assert plotted(tab, "layout.font.color") == ink
+        assert plotted(tab, "layout.paper_bgcolor") == "rgba(0,0,0,0)"
+    assert complaints(visit) == []
 
 
 @needs_chromium
-def test_group_passes_axe(browser: Browser, site: Path) -> None:
+def test_group_passes_axe(drawn: Drawn) -> None:
     """Controls have names, the group has its words, text stands out from the ground."""
-    tab, _ = open_page(browser, site / "index.html", DESKTOP)
-    try:
-        awake(tab)
-        found = Axe().run(tab, context=".turning").response["violations"]
-        assert [(one["id"], one["impact"]) for one in found] == []
-    finally:
-        tab.close()
+    tab, _ = drawn
+    found = Axe().run(tab, context=".turning").response["violations"]
+    assert [(one["id"], one["impact"]) for one in found] == []
 
 
 @needs_chromium
-def test_paper_shows_no_figure_to_turn(browser: Browser, site: Path) -> None:
+def test_paper_shows_no_figure_to_turn(drawn: Drawn) -> None:
     """In print it is gone, and the picture before it is what remains."""
-    tab, _ = open_page(browser, site / "index.html", DESKTOP)
-    try:
-        awake(tab)
-        tab.emulate_media(media="print")
-        assert not any(place.is_visible() for place in tab.locator(".turning").all())
-    finally:
-        tab.close()
+    tab, _ = drawn
+    tab.emulate_media(media="print")
+    assert not any(place.is_visible() for place in tab.locator(".turning").all())
 
 
 # Where it cannot be drawn -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The simulation in a real browser: it calculates what Python does, and obeys whoever plays."""
+"""The simulation in a real browser: it calculates and draws what Python does, and plays."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from nclib.tests.tolerances import TIGHT
 from nclib.theory.unconstrained import Point
 
 from .chromium import DESKTOP, PHONE, needs_chromium, open_page, overflow
-from .stage import Stage, calculate, channels, contrast, same
+from .stage import Stage, calculate, channels, contrast, press, put, same, state, wait_steps, word
 
 pytestmark = needs_chromium
 SETTING = defaults("simulation")
+STATUSES = ("start", "playing", "paused", "held", "rest")
 GROWING = {"excess", "variability", "distance"} | {f"trail_{c}" for c in range(4)}
 
 
@@ -43,43 +44,6 @@ def tab(browser: Browser, saved: Path) -> Iterator[Tab]:
     yield page
     page.close()
     assert (visit.requests, visit.complaints) == ({saved.as_uri()}, [])
-
-
-def press(tab: Tab, name: str) -> None:
-    tab.get_by_role("button", name=name, exact=True).first.click()
-
-
-def word(tab: Tab, name: str) -> str:
-    return tab.locator(f"[data-word={name}]").first.text_content() or ""
-
-
-def wait_steps(tab: Tab, more: int) -> None:
-    """Wait until it has gone on by so many steps."""
-    code = "Number(document.querySelector('[data-word=steps]').textContent)"
-    tab.wait_for_function(f"{code} >= {int(word(tab, 'steps')) + more}")
-
-
-def wait_words(tab: Tab, opening: str) -> None:
-    """Wait until the sentence begins like this."""
-    tab.wait_for_function(f"document.querySelector('output').textContent.startsWith('{opening}')")
-
-
-def put(tab: Tab, name: str, value: float) -> None:
-    """Set a slider, as a hand would."""
-    tab.locator(f"input[name={name}]").fill(str(value))
-
-
-def state(tab: Tab) -> dict[str, str]:
-    """Everything that is drawn and said."""
-    words = tab.locator("[data-word]").all_text_contents()
-    return Stage(tab).paths | {f"word {k}": text for k, text in enumerate(words)}
-
-
-def middle(tab: Tab, c: int) -> tuple[float, float]:
-    """Where the handle of a class is on the screen."""
-    box = tab.locator(".nc-handle .nc-mean").nth(c).bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def shown(point: Point, past: list[torch.Tensor], decay: float = 0.5) -> dict[str, str]:
@@ -140,17 +104,18 @@ def test_words_in_the_browser_are_those_of_python(blank: Tab) -> None:
     """Every sentence there is, and every number beside it."""
     body = script("simulation").split("\n", 1)[1].rsplit("\n", 1)[0]
     sizes = [(0.3, 1e-12), (1e-12, 0.5), (1e-12, 1e-12)]
-    grid = list(product(["start", "playing", "paused", "rest"], simulations.KINDS, sizes))
-    code = f"""{body}\nreturn grid.rows.map(([status, kind, [variability, distance]]) => {{
-        const setting = {{ ...grid.setting, kind }};
+    grid = list(product(STATUSES, simulations.KINDS, [0, 0.5], sizes))
+    code = f"""{body}\nreturn grid.rows.map(([status, kind, decay, [variability, distance]]) => {{
+        const setting = {{ ...grid.setting, kind, decay }};
         const numbers = {{ variability, distance, excess: 2.5 }};
         const told = words(setting, {{ step: 340, every: EVERY }}, numbers);
         return {{ ...told, sentence: tell(status, setting, 340, numbers) }};
     }});"""
     found = calculate(blank, code, {"rows": grid, "setting": SETTING})
-    for (status, kind, (variability, distance)), seen in zip(grid, found, strict=True):
+    for (status, kind, decay, (variability, distance)), seen in zip(grid, found, strict=True):
         measured = {"variability": variability, "distance": distance, "excess": 2.5}
-        assert seen == simulations.words(status, SETTING | {"kind": kind}, 340, measured)
+        setting = SETTING | {"kind": kind, "decay": decay}
+        assert seen == simulations.words(status, setting, 340, measured)
 
 
 def test_a_full_chart_thins_out(blank: Tab) -> None:
@@ -264,144 +229,6 @@ def test_new_starts_differ_and_the_chart_can_be_cleared(tab: Tab) -> None:
     assert word(tab, "steps") == "0"
 
 
-# Hands --------------------------------------------------------------------------------------------
-
-
-def test_a_class_mean_follows_the_mouse_and_falls_back(tab: Tab) -> None:
-    """Pulled after it came to rest, it wakes, and comes to rest as a simplex again."""
-    put(tab, "speed", 6)
-    put(tab, "decay", 1)
-    press(tab, "Play")
-    wait_words(tab, "At rest")
-    rest = tab.evaluate("document.querySelector('[data-word=steps]').textContent")
-    tab.wait_for_timeout(200)
-    assert word(tab, "steps") == rest
-    x, y = middle(tab, 0)
-    before = Stage(tab).paths
-    tab.mouse.move(x + 3, y + 2)
-    tab.mouse.down()
-    tab.mouse.move(x + 83, y + 42, steps=4)
-    assert middle(tab, 0) == pytest.approx((x + 80, y + 40), abs=1)
-    during = Stage(tab).paths
-    changed = {key for key in still(before) if before[key] != during[key]}
-    assert changed == {"samples_0", "mean_0", "simplex"}
-    assert float(word(tab, "distance")) > 0.1
-    tab.mouse.up()
-    wait_words(tab, "Running")
-    wait_words(tab, "At rest")
-    assert "form a simplex. Move a class mean and it falls back." in Stage(tab).sentence
-    assert word(tab, "variability") != "∞"
-
-
-def test_a_hand_can_hold_a_class_while_it_plays(tab: Tab) -> None:
-    """The held class stays at the pointer, and the rest moves on; nobody leaves the picture."""
-    press(tab, "Play")
-    x, y = middle(tab, 1)
-    tab.mouse.move(x, y)
-    tab.mouse.down()
-    tab.mouse.move(x + 60, y + 20, steps=3)
-    wait_steps(tab, 2)
-    held = middle(tab, 1)
-    wait_steps(tab, 20)
-    assert middle(tab, 1) == pytest.approx(held, abs=1)
-    tab.mouse.move(x + 3000, y + 3000)
-    wait_steps(tab, 10)
-    box = tab.locator(".nc-plane").bounding_box()
-    assert box is not None
-    across, down = middle(tab, 1)
-    assert across < box["x"] + box["width"] and down < box["y"] + box["height"]
-    tab.mouse.up()
-    wait_steps(tab, 30)
-    assert middle(tab, 1) != pytest.approx((across, down), abs=3)
-
-
-def test_arrow_keys_move_a_class_mean(tab: Tab) -> None:
-    """Handles are reached by Tab, named, move ten pixels a press, and the page stays."""
-    press(tab, "Start again")  # the last button before the handles
-    tab.keyboard.press("Tab")
-    handle = tab.locator(".nc-handle").first
-    assert handle.evaluate("(one) => one === document.activeElement")
-    assert (handle.get_attribute("role"), handle.get_attribute("aria-label")) == (
-        "slider",
-        "mean of class 1",
-    )
-    told = handle.get_attribute("aria-valuetext")
-    scale = tab.locator(".nc-plane").evaluate("(one) => one.getScreenCTM().a")
-    x, y = middle(tab, 0)
-    for key, (dx, dy) in {"ArrowRight": (10, 0), "ArrowDown": (10, 10)}.items():
-        tab.keyboard.press(key)
-        assert middle(tab, 0) == pytest.approx((x + dx * scale, y + dy * scale), abs=1)
-    assert handle.get_attribute("aria-valuetext") != told
-    assert tab.evaluate("scrollY") == 0
-    assert tab.locator(".nc-handle:visible").count() == 3
-    assert tab.locator(".nc-plane").get_attribute("role") == "group"
-
-
-def test_a_finger_moves_a_class_mean(browser: Browser, saved: Path) -> None:
-    """On a phone a finger takes the nearest class mean along, and the page does not scroll."""
-    context = browser.new_context(viewport={"width": PHONE, "height": 844}, has_touch=True)
-    try:
-        tab = context.new_page()
-        tab.goto(saved.as_uri())
-        tab.evaluate("document.querySelector('.nc-plane').scrollIntoView()")
-        x, y = middle(tab, 0)
-        others = [middle(tab, c) for c in (1, 2)]
-        scrolled, wire = tab.evaluate("scrollY"), context.new_cdp_session(tab)
-        for kind, places in (
-            ("touchStart", [(x, y)]),
-            ("touchMove", [(x + 20, y + 10)]),
-            ("touchMove", [(x + 60, y + 50)]),
-            ("touchEnd", []),
-        ):
-            touched = [{"x": across, "y": down} for across, down in places]
-            wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
-        assert middle(tab, 0) == pytest.approx((x + 60, y + 50), abs=1)
-        assert [middle(tab, c) for c in (1, 2)] == others
-        assert tab.evaluate("scrollY") == scrolled
-        box = tab.locator(".nc-reach").first.bounding_box()
-        assert box is not None and min(box["width"], box["height"]) >= 24
-    finally:
-        context.close()
-
-
-# Manners ------------------------------------------------------------------------------------------
-
-
-def test_it_stops_when_nobody_looks(tab: Tab) -> None:
-    """A hidden page pauses and says so; it does not go on by itself."""
-    press(tab, "Play")
-    wait_steps(tab, 5)
-    tab.evaluate(
-        """() => {
-            Object.defineProperty(document, "hidden", { value: true, configurable: true });
-            document.dispatchEvent(new Event("visibilitychange"));
-            delete document.hidden;
-            document.dispatchEvent(new Event("visibilitychange"));
-        }"""
-    )
-    assert Stage(tab).sentence.startswith("Paused")
-    steps = word(tab, "steps")
-    tab.wait_for_timeout(300)
-    assert word(tab, "steps") == steps
-
-
-def test_it_does_not_chatter(tab: Tab) -> None:
-    """While it plays, the sentence changes only with what it says."""
-    tab.evaluate(
-        """() => {
-            heard = [];
-            const output = document.querySelector("output");
-            new MutationObserver(() => heard.push(output.textContent))
-                .observe(output, { childList: true, characterData: true, subtree: true });
-        }"""
-    )
-    press(tab, "Play")
-    wait_steps(tab, 400)
-    press(tab, "Pause")
-    heard = tab.evaluate("heard")
-    assert 2 <= len(heard) <= 5 and len(set(heard)) == len(heard)
-
-
 def test_space_turns_only_where_motion_is_welcome(browser: Browser, saved: Path) -> None:
     """With reduced motion the angle stays; otherwise the picture turns while it plays."""
     motions: tuple[Literal["reduce", "no-preference"], ...] = ("reduce", "no-preference")
@@ -419,61 +246,6 @@ def test_space_turns_only_where_motion_is_welcome(browser: Browser, saved: Path)
             assert turned == (motion == "no-preference")
         finally:
             context.close()
-
-
-WRITTEN = """() => {
-    written = 0;
-    new MutationObserver((records) => { written += records.length; })
-        .observe(document.querySelector("[data-word=steps]"), { childList: true });
-}"""
-
-
-def test_two_on_a_page_keep_apart(browser: Browser, tmp_path: Path) -> None:
-    """Each obeys its own buttons, though the script came twice, and none leaves a global."""
-    page = tmp_path / "two.html"
-    head = "<!doctype html><title>t</title><script>before = ['before', ...Object.keys(window)]"
-    parts = [made(), made(), explorers.flow()]
-    page.write_text(f"{head}</script>{''.join(part.html for part in parts)}", encoding="utf-8")
-    tab, visit = open_page(browser, page, DESKTOP)
-    try:
-        assert tab.evaluate("Object.keys(window).filter((key) => !before.includes(key))") == []
-        kinds = tab.locator("[data-explorer]").all()
-        drawn = [kind.inner_html() for kind in kinds]
-        kinds[1].locator("[data-do=step]").click()
-        changed = [kind.inner_html() != was for kind, was in zip(kinds, drawn, strict=True)]
-        assert changed == [False, True, False]
-        tab.evaluate(WRITTEN)
-        kinds[0].locator("[data-do=step]").click()
-        assert tab.evaluate("written") == 1  # once, though two scripts came by
-        assert visit.complaints == []
-    finally:
-        tab.close()
-
-
-NOTEBOOK = """(html) => {
-    const cell = document.createElement("div");
-    cell.innerHTML = html; // scripts set in this way do not run
-    for (const script of cell.querySelectorAll("script")) {
-        const copy = document.createElement("script");
-        for (const { name, value } of script.attributes) copy.setAttribute(name, value);
-        copy.textContent = script.textContent;
-        script.replaceWith(copy);
-    }
-    document.body.replaceChildren(cell);
-}"""
-
-
-def test_it_plays_in_a_notebook_and_ends_with_its_cell(blank: Tab) -> None:
-    """Shown as a notebook shows an output it plays; run again, the old one stops."""
-    blank.evaluate(NOTEBOOK, made().html)
-    press(blank, "Play")
-    wait_steps(blank, 5)
-    blank.evaluate("old = document.querySelector('[data-word=steps]')")
-    blank.evaluate(NOTEBOOK, made().html)
-    stopped = blank.evaluate("old.textContent")
-    blank.wait_for_timeout(300)
-    assert blank.evaluate("old.textContent") == stopped
-    assert word(blank, "steps") == "0" and Stage(blank).sentence.startswith("Before")
 
 
 def test_picture_is_there_without_a_script(browser: Browser, saved: Path) -> None:

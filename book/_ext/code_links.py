@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 PACKAGE = "nclib"
@@ -107,31 +108,24 @@ def linked(code: str, mentions: list[Mention], href: Callable[[str], str]) -> st
     A name that a cell repeats stays out of the tab order: its first mention is enough there.
     """
     pieces, position, seen = [], 0, set[str]()
-    starts = {one.start: one for one in mentions}
+    tokens = [token[0] for token in TOKEN.finditer(code.replace("<span></span>", ""))]
+    widths = [len(html.unescape(TAG.sub("", token))) for token in tokens]
+    edges = set(accumulate(widths, initial=0))
+    starts = {one.start: one for one in mentions if {one.start, one.end} <= edges}
     inside: Mention | None = None
-    for token in TOKEN.finditer(code.replace("<span></span>", "")):
-        written = html.unescape(TAG.sub("", token[0]))
-        if inside is None and position in starts and is_whole(code, starts[position]):
+    for token, width in zip(tokens, widths, strict=True):
+        if inside is None and position in starts:
             inside = starts[position]
             order = ' tabindex="-1"' if inside.name in seen else ""
             seen.add(inside.name)
             address = html.escape(href(inside.name))
             pieces.append(f'<a class="api-link" href="{address}" title="{inside.name}"{order}>')
-        pieces.append(token[0])
-        position += len(written)
+        pieces.append(token)
+        position += width
         if inside is not None and position == inside.end:
             pieces.append("</a>")
             inside = None
     return "<span></span>" + "".join(pieces)
-
-
-def is_whole(code: str, mention: Mention) -> bool:
-    """Whether a mention begins and ends where tokens do."""
-    position, edges = 0, {0}
-    for token in TOKEN.finditer(code.replace("<span></span>", "")):
-        position += len(html.unescape(TAG.sub("", token[0])))
-        edges.add(position)
-    return mention.start in edges and mention.end in edges
 
 
 def link_cells(body: str, is_known: Callable[[str], bool], href: Callable[[str], str]) -> str:

@@ -16,6 +16,8 @@ ENVIRONMENT = {
     "JUPYTER_PREFER_ENV_PATH": "1",
     # Else the debugger, which nobody asked for, complains in the log of every kernel.
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    # Lists made by the package may link to labels of other pages, which a notebook does not have.
+    "NCLIB_BOOK": "1",
 }
 # It would keep the figures off the pages.
 UNWELCOME = "MPLBACKEND"

@@ -12,92 +12,23 @@ import hashlib
 import importlib
 import inspect
 import pickle
-import re
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
 import addresses
+import constants
 import docstrings
 from addresses import Name, assigned, first_sentence, known, names
+from constants import label_cells, table, value_rows
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import find_pending_xref_condition
 
-MANY = 8  # entries of a long constant that are shown
 FEW = 3  # names of a module that need no list of links above them
 TYPES = {"class", "obj", "data", "exc"}
-SLOW = {"NETWORKS"}  # its own table builds every network
-
-
-def cell(text: str) -> str:
-    """A Markdown cell with code and mathematics."""
-    parts = re.split(r"(`[^`]*`|\$[^$]*\$)", text)
-    kept = {
-        "`": lambda part: f"\\ ``{part[1:-1]}``\\ ",
-        "$": lambda part: f"\\ :math:{quoted(part)}\\ ",
-    }
-    return "".join(kept[p[0]](p) if p[:1] in kept and p else docstrings.plain(p) for p in parts)
-
-
-def quoted(formula: str) -> str:
-    return f"`{formula[1:-1]}`"
-
-
-def table(rows: list[tuple[str, ...]], header: bool) -> list[str]:
-    """A list table of cells that are markup already."""
-    lines = [".. list-table::", *(["   :header-rows: 1"] if header else []), "   :class: api", ""]
-    for row in rows:
-        lines += ["   * - " + row[0], *("     - " + text for text in row[1:])]
-    return [*lines, ""]
-
-
-def brief(value: Any) -> str:
-    """A value in few words."""
-    if isinstance(value, (tuple, list)):
-        shown = ", ".join(brief(one) for one in value[:MANY])
-        return shown if len(value) <= MANY else f"{len(value)}: {shown}, …"
-    if isinstance(value, dict):
-        return ", ".join(f"{brief(key)}: {brief(one)}" for key, one in value.items())
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if is_dataclass(value) and not isinstance(value, type):
-        named = getattr(value, "name", getattr(value, "id", None))
-        return named if isinstance(named, str) else plain_call(value)
-    return str(getattr(value, "__name__", value)).replace("<lambda>", "…")
-
-
-def plain_call(value: Any) -> str:
-    fields = [(name, getattr(value, name)) for name in value.__dataclass_fields__]
-    told = [f"{name}={brief(one)}" for name, one in fields if not callable(one)]
-    return f"{type(value).__name__}({', '.join(told)})"
-
-
-def code(value: Any) -> str:
-    """A value as inline code, which must not be empty."""
-    text = brief(value).strip()
-    return f"``{text}``" if text else ""
-
-
-def markdown(value: Any) -> str:
-    """How a value writes itself in a notebook, if it does."""
-    return value._repr_markdown_() if hasattr(value, "_repr_markdown_") else ""
-
-
-def value_rows(name: str, value: Any) -> list[str]:
-    """What a constant holds, as a table or a line."""
-    lines = markdown(value).splitlines() if name not in SLOW else []
-    if lines and lines[0].startswith("|"):
-        cells = [[part.strip() for part in line.strip(" |").split(" | ")] for line in lines]
-        width = len(cells[1])
-        padded = [tuple(map(cell, ([""] * (width - len(row)) + row))) for row in cells]
-        return table([padded[0], *padded[2:]], header=True)
-    if isinstance(value, dict):
-        return table([(code(key), code(one)) for key, one in value.items()], header=False)
-    return [code(value), ""]
 
 
 def members(owner: type) -> tuple[list[str], list[str]]:
@@ -178,7 +109,7 @@ class Shelf(SphinxDirective):
         rows = [
             (f":py:obj:`{one.address}`", docstrings.sentence(first_sentence(one))) for one in top
         ]
-        return parsed(self, table(rows, header=False))
+        return parsed(self, table(rows, header=False, kind="api-shelf"))
 
 
 def parsed(directive: SphinxDirective, lines: list[str]) -> nodes.container:
@@ -186,6 +117,7 @@ def parsed(directive: SphinxDirective, lines: list[str]) -> nodes.container:
     within = nodes.container(classes=["api"])
     within.document = directive.state.document
     directive.state.nested_parse(StringList(lines, source="<docstrings>"), 0, within)
+    label_cells(within)
     return within
 
 
@@ -197,7 +129,7 @@ def kept(directive: SphinxDirective, make: Callable[[], nodes.container]) -> nod
     """
     app, domain = directive.env.app, directive.env.get_domain("py")
     shelf = [domain.data["objects"], domain.data["modules"]]
-    rules = [Path(one.__file__ or "") for one in (addresses, docstrings)]
+    rules = [Path(one.__file__ or "") for one in (addresses, constants, docstrings)]
     rules += [Path(__file__), Path(app.srcdir, "_config.yml")]
     said = [directive.env.docname, *directive.arguments, *(path.read_text() for path in rules)]
     name = hashlib.sha256("\0".join(said).encode()).hexdigest()[:24]
@@ -224,6 +156,13 @@ def skip(app: Any, what: str, name: str, obj: Any, skipped: bool, options: Any) 
     return True if inspect.isroutine(obj) and not inspect.getdoc(obj) else None
 
 
+def signature(
+    app: Any, what: str, name: str, obj: Any, options: Any, arguments: Any, result: Any
+) -> tuple[str, None] | None:
+    """Nobody calls a protocol: what Python says of its arguments is not meant for readers."""
+    return ("", None) if getattr(obj, "_is_protocol", False) else None
+
+
 def make_plain(within: nodes.container) -> None:
     """Types of other packages, and inner ones of ours, are plain text in a signature.
 
@@ -248,4 +187,5 @@ def setup(app: Any) -> dict[str, bool]:
     app.add_directive("nouns", Nouns)
     app.add_directive("shelf", Shelf)
     app.connect("autodoc-skip-member", skip)
+    app.connect("autodoc-process-signature", signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -48,8 +48,8 @@ class PlotlyFigure:
 
 
 def markup(figure: dict[str, Any], alt: str) -> str:
-    """A figure as HTML; no text of its data can end the script that holds them."""
-    data = json.dumps(figure, separators=(",", ":")).replace("</", "<\\/")
+    """A figure as HTML; no text of its data can end or hide the end of the script around it."""
+    data = json.dumps(figure, separators=(",", ":")).replace("<", "\\u003c")
     return FIGURE.format(alt=html.escape(alt), still=STILL, data=data)
 
 

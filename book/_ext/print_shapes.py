@@ -56,7 +56,8 @@ def fit_figures(tree: nodes.document) -> None:
 
 def visible(text: str) -> int:
     """Roughly how many letters a text with formulas shows."""
-    return len(re.sub(r"[{}_^$\\s]", "", re.sub(r"\\\\[A-Za-z]+", "x", text))) + text.count(" ")
+    letters = re.sub(r"\\[A-Za-z]+", "x", text)
+    return len(re.sub(r"[{}_^$\\]", "", letters))
 
 
 def fair_share(widths: list[int]) -> int:

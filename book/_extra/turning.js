@@ -16,6 +16,7 @@ const QUIET = {
   scrollZoom: false, // or a wheel that scrolls through the chapter would get caught
   showLink: false,
 };
+const ICONS = { Play: "M2 1v10l9 -5z", Pause: "M2 1v10h3v-10zM7 1v10h3v-10z" };
 const STILL = "The picture before it shows the same, standing still.";
 
 let asked = null; // the promise of the library
@@ -45,13 +46,33 @@ function element(name, properties, ...inside) {
 
 function slider(name, properties) {
   const value = element("b", {});
-  const input = element("input", { type: "range", ...properties });
+  const input = element("input", { type: "range", autocomplete: "off", ...properties });
   const label = element("label", {}, `${name} `, value, input);
   const say = (words) => {
     value.textContent = words;
     input.setAttribute("aria-valuetext", words);
   };
   return { label, input, say };
+}
+
+function player() {
+  const icon = '<svg viewBox="0 0 12 12" aria-hidden="true"><path/></svg><span></span>';
+  const button = element("button", { type: "button", innerHTML: icon });
+  const label = (word) => {
+    button.querySelector("path").setAttribute("d", ICONS[word]);
+    button.querySelector("span").textContent = word;
+  };
+  label("Play");
+  return { button, label };
+}
+
+// Plotly would keep wheel and finger to itself, and the page under them would stand still. A finger
+// turns the figure by the slider.
+function letPageScroll(plot) {
+  for (const kind of ["wheel", "touchstart", "touchmove", "touchend", "touchcancel"]) {
+    const options = { capture: true, passive: true };
+    plot.addEventListener(kind, (event) => event.stopPropagation(), options);
+  }
 }
 
 // The value at a dotted path such as "marker.color".
@@ -70,10 +91,8 @@ async function paint(Plotly, plot, figure) {
 
 function epochs(Plotly, plot, { steps, currentvalue }) {
   const name = (currentvalue?.prefix ?? "").trim();
-  const knob = slider(name.charAt(0).toUpperCase() + name.slice(1), {
-    min: 0, max: steps.length - 1, step: 1, value: 0,
-  });
-  const button = element("button", { type: "button", textContent: "Play" });
+  const knob = slider(name, { min: 0, max: steps.length - 1, step: 1, value: 0 });
+  const { button, label: say } = player();
   let timer = 0;
   const show = () => {
     const { label, args } = steps[knob.input.valueAsNumber];
@@ -83,12 +102,12 @@ function epochs(Plotly, plot, { steps, currentvalue }) {
   const stop = () => {
     clearInterval(timer);
     timer = 0;
-    button.textContent = "Play";
+    say("Play");
   };
   const last = () => knob.input.valueAsNumber === steps.length - 1;
   button.addEventListener("click", () => {
     if (timer) return stop();
-    button.textContent = "Pause";
+    say("Pause");
     knob.input.value = last() ? 0 : knob.input.valueAsNumber + 1;
     show();
     timer = setInterval(() => {
@@ -101,14 +120,19 @@ function epochs(Plotly, plot, { steps, currentvalue }) {
     stop();
     show();
   });
+  // The next frame would take the camera out of the hand. A finger only scrolls.
+  plot.addEventListener("pointerdown", ({ pointerType }) => pointerType !== "touch" && stop(), {
+    capture: true,
+  });
   knob.say(steps[0].label);
   return [button, knob.label];
 }
 
-// The camera on its circle: what a mouse does by dragging, for a keyboard. It also undoes a tilt.
+// The camera on its circle: what a mouse does by dragging, for a keyboard and a finger. It also
+// undoes a tilt. The slider follows the mouse.
 function turn(Plotly, plot, { x, y, z }) {
   const [flat, first] = [Math.hypot(x, y), Math.atan2(y, x)];
-  const knob = slider("Turn", { min: -180, max: 180, step: 5, value: 0 });
+  const knob = slider("turn", { min: -180, max: 180, step: 1, value: 0 });
   knob.input.addEventListener("input", () => {
     const angle = first + (knob.input.valueAsNumber * Math.PI) / 180;
     const eye = { x: flat * Math.cos(angle), y: flat * Math.sin(angle), z };
@@ -116,6 +140,18 @@ function turn(Plotly, plot, { x, y, z }) {
     const [center, up] = [{ x: 0, y: 0, z: 0 }, { x: 0, y: 0, z: 1 }];
     Plotly.relayout(plot, { "scene.camera": { eye, center, up } });
   });
+  const follow = (changes) => {
+    const { eye, center } = changes["scene.camera"] ?? {};
+    if (!eye) return;
+    const azimuth = Math.atan2(eye.y - (center?.y ?? 0), eye.x - (center?.x ?? 0));
+    const turned = (((azimuth - first) * 180) / Math.PI + 540) % 360;
+    const angle = Math.round(turned) - 180;
+    if ((angle - knob.input.valueAsNumber) % 360 === 0) return; // both ends are one direction
+    knob.input.value = angle;
+    knob.say(`${angle}°`);
+  };
+  plot.on("plotly_relayouting", follow);
+  plot.on("plotly_relayout", follow);
   knob.say("0°");
   return knob.label;
 }
@@ -126,6 +162,7 @@ async function draw(root) {
   const { sliders, updatemenus, ...layout } = figure.layout;
   const plot = element("div", { className: "turning-plot" });
   root.append(plot);
+  letPageScroll(plot);
   layout.autosize = true;
   layout.height = Math.min(TALLEST, root.clientWidth);
   layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .choices import Choice
 from .entries import SPLITS, Entry, written
 from .quantities import PAPERS
 
-__all__ = ["LOSSES", "captions", "missing"]
+__all__ = ["LOSSES", "captions", "key", "missing"]
 
 LOSSES = {"mse": "squared error", "ce": "cross-entropy"}
 COLUMNS = (
@@ -20,12 +22,30 @@ def captions(choice: Choice) -> dict[str, str]:
     about, epoch = choice.about, choice.epoch
     label = about.label[0].upper() + about.label[1:]
     words = {"title": f"{label}: {choice.where}, {SPLITS[choice.split]}", "says": about.says}
-    words["look"] = "no epoch" if epoch is None else f"epoch {epoch}"
+    words["look"] = "" if epoch is None else f"epoch {epoch}"
     for loss in LOSSES:
         words |= {f"{loss}_{part}": text for part, text in _column(choice, loss).items()}
     told = [f"{_spoken(words[f'{loss}_now'])} with {LOSSES[loss]}" for loss in choice.groups]
     known = "; ".join(told) or "no loss is chosen"
-    return words | {"sentence": f"{words['title']}, {words['look']}: {known}."}
+    when = words["title"], words["look"]
+    return words | {"sentence": f"{', '.join(filter(None, when))}: {known}."}
+
+
+def key(lines: Mapping[str, str]) -> str:
+    """What the marks beside the curves stand for: of those that are drawn."""
+    marks = {
+        "dotted": ("zero training error", [f"{loss}_zero" for loss in LOSSES]),
+        "thin": ("the epoch of the table", ["now"]),
+    }
+    drawn = [
+        f"{mark}: {meaning}"
+        for mark, (meaning, names) in marks.items()
+        if any(lines[name] for name in names)
+    ]
+    parts = [f"Upright, {'; '.join(drawn)}."] if drawn else []
+    if any(lines[f"{loss}_read"] for loss in LOSSES):
+        parts.append("Diamond: the paper's value at the end.")
+    return " ".join(parts)
 
 
 def missing(choice: Choice) -> str:
@@ -55,7 +75,7 @@ def _column(choice: Choice, loss: str) -> dict[str, str]:
     else:
         said |= {"now": "not run", "command": group[0].command}
     if printed:
-        said["paper"] = "the paper's"
+        said["paper"] = f"{LOSSES[loss]}, the paper's"
         said["paper_zero"] = written(choice.quantity, printed.at_zero_error)
         said["paper_end"] = written(choice.quantity, printed.at_end)
     title = LOSSES[loss].capitalize()

@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from ..models import NETWORKS
 from ..records import Row, Run
-from ..reported import NC1_READ, REPORTED, ROBUSTNESS_READ, SOURCES
+from ..reported import DATASETS, NC1_DECADES, NC1_READ, REPORTED, ROBUSTNESS_READ, SOURCES
 from ..statements import terminal_epoch
 from .frame import THREE_DIGITS, numeral
 from .quantities import PAPERS, QUANTITIES
@@ -98,9 +98,12 @@ class Entry:
 def entries(runs: Mapping[str, tuple[Run, Sequence[Row]] | None]) -> list[Entry]:
     """An entry for each cell, in order. A name that is none, or a run of another cell, is an error.
 
-    Chapter: reproduction.
+    A place outside the papers' grids where nothing was run is left out, unless nothing else is
+    left to show.   Chapter: reproduction.
     """
-    return [_entry(name, found) for name, found in runs.items()]
+    found = [_entry(name, run) for name, run in runs.items()]
+    known = {entry.place for entry in found if entry.epochs or entry.printed} | set(DATASETS)
+    return [entry for entry in found if entry.place in known] or found
 
 
 def rounded(quantity: str, value: float) -> float:
@@ -183,7 +186,7 @@ def _printed(dataset: str, family: str, loss: str) -> dict[str, Printed]:
     if loss == "ce":
         for name, split, readings, source in (
             ("relative_variability", "train", NC1_READ, "read from the pixels of Fig. 6 of "
-             f"{PAPERS[loss]}, to a factor of 1.4"),
+             f"{PAPERS[loss]}, to a factor of {10**NC1_DECADES:.1f}"),
             ("robustness", "test", ROBUSTNESS_READ, f"read by eye from Fig. 8 of {PAPERS[loss]}"),
         ):  # fmt: skip
             if (dataset, family) in readings:

@@ -55,24 +55,25 @@ SHARES = "Shares of the squared loss"
 DECISIONS = "Decisions"
 SIGNAL = "Signal over noise"
 
-# Label and formula of each measurement; "@" becomes the vectors, "#" the matrix of them.
+# Label and formula of each measurement; "@" becomes the vectors, "#" the matrix of them. Plain text
+# has small capitals and the letters i and j for indices, no c: so classes are i and j here.
 _WRITTEN = {
-    "relative_variability": ("spread within classes over between", "tr(Σ_W Σ_B⁺) / C"),
-    "relative_variability_sum": ("the same, not divided by C", "tr(Σ_W Σ_B⁺)"),
-    "variance_ratio": ("ratio of the variances", "tr Σ_W / tr Σ_B"),
+    "relative_variability": ("spread within classes over between", "tr(Σᴡ Σʙ⁺) / C"),
+    "relative_variability_sum": ("the same, not divided by C", "tr(Σᴡ Σʙ⁺)"),
+    "variance_ratio": ("ratio of the variances", "tr Σᴡ / tr Σʙ"),
     "distance_to_variance": (
-        "variance over distance (CDNV)", "Ave (v_c + v_c′) / (2 ‖μ_c − μ_c′‖²)"),
-    "norm_spread": ("spread of the norms", "Std ‖@_c‖ / Ave ‖@_c‖"),
-    "cosine_spread": ("spread of the cosines", "Std cos(@_c, @_d)"),
-    "angle_to_simplex": ("cosines: distance to −1/(C−1)", "Ave |cos(@_c, @_d) + 1/(C−1)|"),
+        "variance over distance (CDNV)", "Ave (vᵢ + vⱼ) / (2 ‖μᵢ − μⱼ‖²)"),
+    "norm_spread": ("spread of the norms", "Std ‖@ᵢ‖ / Ave ‖@ᵢ‖"),
+    "cosine_spread": ("spread of the cosines", "Std cos(@ᵢ, @ⱼ)"),
+    "angle_to_simplex": ("cosines: distance to −1/(C−1)", "Ave |cos(@ᵢ, @ⱼ) + 1/(C−1)|"),
     "gram_distance": ("Gram matrix: distance to a simplex", "‖##ᵀ/‖##ᵀ‖ − P/√(C−1)‖"),
     "gram_distance_centered_classifier": (
         "Gram matrix of centered rows, classifier", "‖W̄W̄ᵀ/‖W̄W̄ᵀ‖ − P/√(C−1)‖"),
     "condition_number": ("condition of the uncentered means", "κ(M)"),
     "duality_gap": ("classifier against class means", "‖W/‖W‖ − M′/‖M′‖‖²"),
     "product_distance": ("mean logits: distance to a simplex", "‖WM′ᵀ/‖WM′ᵀ‖ − P/√(C−1)‖"),
-    "alignment": ("cosine of class mean and row", "Ave cos(μ_c, w_c)"),
-    "bias_residual": ("logits of the global mean", "‖W μ_G + b‖"),
+    "alignment": ("cosine of class mean and row", "Ave cos(μ′ᵢ, wᵢ)"),
+    "bias_residual": ("logits of the global mean", "‖W μɢ + b‖"),
 }  # fmt: skip
 _VECTORS = {"means": ("μ′", "M′", "class means"), "classifier": ("w", "W", "classifier")}
 _FIGURES = {
@@ -115,12 +116,12 @@ _RIDGES = {
     "notebook": ("wd/2", "the value in the authors' notebook"),
 }
 _PARTS = {
-    "nc1": ("L_NC1", "What the spread within classes costs the best classifier", "It falls with "
+    "nc1": ("L(NC1)", "What the spread within classes costs the best classifier", "It falls with "
             "the spread; in the end it should be the largest of the three."),
-    "nc23": ("L_NC2/3", "What the best classifier still gets wrong at the class means", "It falls "
+    "nc23": ("L(NC2/3)", "What the best classifier still gets wrong at the class means", "It falls "
              "as the class means move apart; it should fall fastest."),
-    "perp": ("L_⊥", "What the classifier loses by not being the best one", "It should become "
-             "negligible beside L_NC1."),
+    "perp": ("L(⊥)", "What the classifier loses by not being the best one", "It should become "
+             "negligible beside L(NC1)."),
 }  # fmt: skip
 
 
@@ -141,7 +142,7 @@ def _share(ridge: str, part: str) -> Quantity:
         return terms[part] / sum(terms.values()) if terms else math.nan
 
     return Quantity(
-        SHARES, f"share of {symbol}, {ridge} ridge", f"{symbol} / (L_NC1 + L_NC2/3 + L_⊥)",
+        SHARES, f"share of {symbol}, {ridge} ridge", f"{symbol} / (L(NC1) + L(NC2/3) + L(⊥))",
         term.says, of, "percent", 0.0,
     )  # fmt: skip
 

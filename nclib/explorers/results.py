@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from ..records import Row, Run
-from .captions import LOSSES, captions, missing
+from .captions import LOSSES, captions, key, missing
 from .choices import Choice, Setting
 from .entries import SPLITS, Entry, entries
 from .frame import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Frame
@@ -91,6 +91,7 @@ def picture(found: Sequence[Entry], setting: Setting) -> Picture:
     words["empty"] = "" if any(lines[loss] for loss in LOSSES) else missing(choice)
     for loss in LOSSES:
         lines[f"{loss}_row"] = "" if words[f"{loss}_paper"] else ABSENT
+    words["key"] = key(lines)
     lines["looks"] = str(max(len(choice.epochs) - 1, 0))
     return Picture(lines, words)
 

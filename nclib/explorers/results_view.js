@@ -5,6 +5,8 @@ const PARTS = ["", "_seeds", "_zero", "_read"]; // of what is drawn of a loss
 const COLUMNS = ["network", "now", "zero", "end", "paper", "paper_zero", "paper_end", "note", "command"];
 const DIAMOND = 6; // pixels from its middle to a corner
 const MOST = 8; // ticks of an axis
+const LONGEST = 6; // characters of a numeral that has room beside an axis
+const [SMALLEST, LARGEST] = [1e-4, 1e5]; // of what is written as a decimal there
 
 const scaleOf = ({ about }) => (about.shape === "percent" ? 100 : 1);
 
@@ -67,10 +69,25 @@ function gridOf(frame) {
   return [...up, ...across].join("");
 }
 
+// What stands along an axis, in one notation: decimals where all of them are short, else powers.
+function notation(marks) {
+  const sizes = marks.map((mark) => Number(Math.abs(mark).toPrecision(3)));
+  const short = (one) => one >= SMALLEST && one < LARGEST && String(one).length <= LONGEST;
+  const plain = sizes.every((one) => !one || short(one));
+  return marks.map((mark, k) => {
+    const sign = mark < 0 && sizes[k] ? "−" : "";
+    if (plain || sizes[k] === 0 || (sizes[k] >= 1 && sizes[k] < 1000)) return sign + sizes[k];
+    const [digits, power] = sizes[k].toExponential().split("e");
+    const raised = [...String(Number(power))].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
+    return `${sign}${digits === "1" ? "" : `${digits}·`}10${raised.join("")}`;
+  });
+}
+
 // Where numerals stand along the axes, and which; those that are not needed are empty.
 function numerals(frame, [left, top]) {
   const [lines, words] = [{}, {}];
   for (const axis of ["x", "y"]) {
+    const texts = frame ? notation(frame.ticks[axis]) : [];
     for (let k = 0; k < MOST; k += 1) {
       const tick = frame ? frame.ticks[axis][k] : undefined;
       [lines[`${axis}${k}`], words[`${axis}${k}`]] = ["translate(0 0)", ""];
@@ -78,7 +95,7 @@ function numerals(frame, [left, top]) {
       const [x, y] = axis === "x" ? placeOf(frame, tick, frame.y[0]) : placeOf(frame, frame.x[0], tick);
       const place = axis === "x" ? [left + x, top + frame.size[1] + 16] : [left - 5, top + y + 4];
       lines[`${axis}${k}`] = `translate(${place[0].toFixed(1)} ${place[1].toFixed(1)})`;
-      words[`${axis}${k}`] = numeral(tick).replace(" × ", "·");
+      words[`${axis}${k}`] = texts[k];
     }
   }
   return { lines, words };
@@ -151,13 +168,24 @@ function columnOf(choice, loss, known) {
     [said.now, said.command] = ["not run", group[0].command];
   }
   if (printed) {
-    said.paper = "the paper's";
+    said.paper = `${known.losses[loss]}, the paper's`;
     said.paper_zero = written(choice, printed.atZeroError);
     said.paper_end = written(choice, printed.atEnd);
   }
   const title = known.losses[loss][0].toUpperCase() + known.losses[loss].slice(1);
   said.note = `${title}. ${paperOf(choice, loss, known)} ${oursOf(choice, loss)}`;
   return said;
+}
+
+// What the marks beside the curves stand for: of those that are drawn.
+function keyOf(lines, losses) {
+  const any = (part) => losses.some((loss) => lines[loss + part]);
+  const drawn = [];
+  if (any("_zero")) drawn.push("dotted: zero training error");
+  if (lines.now) drawn.push("thin: the epoch of the table");
+  const parts = drawn.length ? [`Upright, ${drawn.join("; ")}.`] : [];
+  if (any("_read")) parts.push("Diamond: the paper's value at the end.");
+  return parts.join(" ");
 }
 
 // Why there is no curve.
@@ -179,7 +207,7 @@ function view(setting, known) {
   const lines = { ...paths(choice, frame, losses), ...marks.lines };
   const { about, epoch, epochs } = choice;
   const words = { ...marks.words, title: titleOf(choice, splits), says: about.says };
-  words.look = epoch === null ? "no epoch" : `epoch ${epoch}`;
+  words.look = epoch === null ? "" : `epoch ${epoch}`;
   words.across = frame ? "epoch" : "";
   words.upright = frame ? about.formula + (scaleOf(choice) > 1 ? ", %" : "") : "";
   for (const loss of Object.keys(losses)) {
@@ -191,7 +219,9 @@ function view(setting, known) {
   lines.looks = String(Math.max(epochs.length - 1, 0));
   const spoken = (text) => (text === "–" ? "not measured" : text);
   const told = Object.keys(choice.groups).map((loss) => `${spoken(words[`${loss}_now`])} with ${losses[loss]}`);
-  words.sentence = `${words.title}, ${words.look}: ${told.join("; ") || "no loss is chosen"}.`;
+  words.key = keyOf(lines, Object.keys(losses));
+  const when = [words.title, words.look].filter((text) => text).join(", ");
+  words.sentence = `${when}: ${told.join("; ") || "no loss is chosen"}.`;
   return { lines, words };
 }
 
@@ -199,9 +229,11 @@ function view(setting, known) {
 function settle(root, { look }, redraw) {
   const first = look.max > 0 ? look.value / look.max : 1;
   let share = first;
+  const rest = () => (look.disabled = look.getAttribute("aria-valuetext") === ""); // no run, no epoch
   const place = () => {
     look.value = Math.round(share * look.max);
     redraw();
+    rest();
   };
   root.addEventListener("input", (event) => {
     if (event.target !== look) place();
@@ -211,6 +243,7 @@ function settle(root, { look }, redraw) {
     share = first;
     place();
   });
+  rest();
 }
 
 wake("results", view, settle);

@@ -7,12 +7,12 @@ read from text: so Python and a script come to the same ticks, to the last bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from .frame import LEFT, TOP, Axis, Frame, numeral
+from .frame import LEFT, RAISED, THREE_DIGITS, TOP, Axis, Frame
 
-__all__ = ["MOST", "Tick", "drawable", "epochs_axis", "grid", "ticks", "value_axis"]
+__all__ = ["MOST", "Tick", "drawable", "epochs_axis", "grid", "notation", "ticks", "value_axis"]
 
 TEN = math.sqrt(10)
 AIR = 1.2  # between the outermost number and the edge of a logarithmic axis
@@ -20,6 +20,8 @@ EDGE = 1.15  # between the last epoch and the end: a mark there needs room
 FEWEST = 4  # steps of a linear axis, about
 
 MOST = 8  # ticks of an axis
+LONGEST = 6  # characters of a numeral that has room beside an axis
+SMALLEST, LARGEST = 1e-4, 1e5  # of what is written as a decimal there
 
 Tick = tuple[str, str]
 """A place, as an attribute of SVG, and what is written there."""
@@ -108,15 +110,43 @@ def ticks(frame: Frame | None) -> dict[str, Tick]:
     found = {f"{axis}{k}": ("translate(0 0)", "") for axis in "xy" for k in range(MOST)}
     if frame is None:
         return found
+    across, upright = notation(frame.x.ticks), notation(frame.y.ticks)
     for k, tick in enumerate(frame.x.ticks):
         x, _ = frame.place(tick, frame.y.low)
-        found[f"x{k}"] = _tick(LEFT + x, TOP + frame.size[1] + 16, tick)
+        found[f"x{k}"] = _tick(LEFT + x, TOP + frame.size[1] + 16, across[k])
     for k, tick in enumerate(frame.y.ticks):
         _, y = frame.place(frame.x.low, tick)
-        found[f"y{k}"] = _tick(LEFT - 5, TOP + y + 4, tick)
+        found[f"y{k}"] = _tick(LEFT - 5, TOP + y + 4, upright[k])
     return found
 
 
-def _tick(x: float, y: float, value: float) -> Tick:
-    """A numeral that fits beside an axis, and where it stands."""
-    return f"translate({x:.1f} {y:.1f})", numeral(value).replace(" × ", "·")
+def _tick(x: float, y: float, text: str) -> Tick:
+    return f"translate({x:.1f} {y:.1f})", text
+
+
+def notation(marks: Sequence[float]) -> list[str]:
+    """What stands along an axis, in one notation: decimals where all are short, else powers.
+
+    Numbers from 1 to 1000 are no powers even then.
+
+    >>> notation((5e-4, 1e-3, 2e-3)), notation((1e-6, 1e-3, 1.0))
+    (['0.0005', '0.001', '0.002'], ['10⁻⁶', '10⁻³', '1'])
+    """
+    sizes = [float(THREE_DIGITS.create_decimal(abs(mark))) for mark in marks]
+    decimals = [f"{size:.10g}" for size in sizes]
+    plain = all(
+        not size or (SMALLEST <= size < LARGEST and len(text) <= LONGEST)
+        for size, text in zip(sizes, decimals, strict=True)
+    )
+    found = []
+    for mark, size, text in zip(marks, sizes, decimals, strict=True):
+        whole = plain or not size or 1 <= size < 1000
+        found.append(("−" if mark < 0 and size else "") + (text if whole else _power(size)))
+    return found
+
+
+def _power(size: float) -> str:
+    """A positive number as a power of ten, with what it is multiplied by."""
+    digits, power = f"{size:.2e}".split("e")
+    raised = f"10{str(int(power)).translate(RAISED)}"
+    return raised if float(digits) == 1 else f"{float(digits):g}·{raised}"

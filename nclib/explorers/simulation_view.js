@@ -15,6 +15,7 @@ function tell(status, setting, steps, { variability, distance }) {
     start: "Before the first step.",
     playing: "Running.",
     paused: `Paused after ${steps} steps.`,
+    held: "Held.",
     rest: `At rest after ${steps} steps.`,
   };
   const formed = distance < NEAR ? "and their means form a simplex" : "but their means form no simplex";
@@ -23,13 +24,15 @@ function tell(status, setting, steps, { variability, distance }) {
     start: "Press play, or move a class mean with the mouse, a finger or the arrow keys.",
     playing: "",
     paused: "Press play to go on.",
-    rest: "Move a class mean and it falls back.",
+    held: "",
+    rest: distance < NEAR ? "Move a class mean and it falls back." : "",
   };
-  if (status === "rest" && distance >= NEAR) {
-    closings.rest = setting.kind === "tight"
-      ? "Four classes have no room for a simplex in the plane."
+  if (setting.decay === 0) {
+    closings.rest = distance < NEAR
+      ? "Move a class mean: without decay it does not come back to a simplex."
       : "Without decay, what was out of balance between features and classifier stays so.";
   }
+  if (setting.kind === "tight") closings.rest = "Four classes have no room for a simplex in the plane.";
   return `${openings[status]} ${shape} ${closings[status]}`.trim();
 }
 
@@ -76,7 +79,8 @@ function bring(root) {
   // Words for the ear: not while it runs, unless they change, and then at most one a second.
   const say = (numbers, now) => {
     const output = root.querySelector("output");
-    const text = tell(status, setting, chart.step, numbers);
+    const holding = held && ["playing", "rest"].includes(status);
+    const text = tell(holding ? "held" : status, setting, chart.step, numbers);
     if (output.textContent === text || (status === "playing" && now - said < 1000)) return;
     output.textContent = text;
     said = now;
@@ -185,7 +189,8 @@ function bring(root) {
       held.place = point(event).map((one, k) => one + held.off[k]);
       move(c, held.place);
       since = chart.step;
-      if (status !== "playing") paint();
+      if (status === "rest") play();
+      else if (status !== "playing") paint();
     });
     const release = (event) => {
       if (held?.id !== event.pointerId || held.c !== c) return;
@@ -240,9 +245,12 @@ function bring(root) {
     else if (event.target.name === "decay" && status === "rest") play();
     paint();
   });
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden && status === "playing") pause();
-  });
+  // A notebook throws the page's old cell away at each run, but not what listens to the document.
+  const hide = () => {
+    if (!root.isConnected) document.removeEventListener("visibilitychange", hide);
+    else if (document.hidden && status === "playing") pause();
+  };
+  document.addEventListener("visibilitychange", hide);
   read();
   restart();
   paint();

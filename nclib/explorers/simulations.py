@@ -122,7 +122,7 @@ def words(
     steps: int,
     measured: Mapping[str, float],
 ) -> dict[str, str]:
-    """What is said of a state in the first span; status: start, playing, paused or rest."""
+    """What is said of a state in the first span; status: start, playing, paused, held or rest."""
     decay, size, speed = (float(setting[key]) for key in ("decay", "size", "speed"))
     told = {"decay": numeral(decay), "size": numeral(10**size), "speed": f"{15 * 2**speed:.0f}"}
     told |= {"steps": str(steps), "half": str(SPAN // 2), "whole": str(SPAN)}
@@ -141,6 +141,7 @@ def _sentence(
         "start": "Before the first step.",
         "playing": "Running.",
         "paused": f"Paused after {steps} steps.",
+        "held": "Held.",
         "rest": f"At rest after {steps} steps.",
     }
     shape = "The samples of each class are spread out."
@@ -151,14 +152,17 @@ def _sentence(
         "start": "Press play, or move a class mean with the mouse, a finger or the arrow keys.",
         "playing": "",
         "paused": "Press play to go on.",
-        "rest": "Move a class mean and it falls back.",
+        "held": "",
+        "rest": "Move a class mean and it falls back." if simplex else "",
     }
-    if status == "rest" and not simplex:
+    if float(setting["decay"]) == 0:
         closing["rest"] = (
-            "Four classes have no room for a simplex in the plane."
-            if setting["kind"] == "tight"
+            "Move a class mean: without decay it does not come back to a simplex."
+            if simplex
             else "Without decay, what was out of balance between features and classifier stays so."
         )
+    if setting["kind"] == "tight":
+        closing["rest"] = "Four classes have no room for a simplex in the plane."
     return f"{opening[status]} {shape} {closing[status]}".strip()
 
 

@@ -6,8 +6,8 @@ the errata page lists what follows from it. A finding without an erratum says wh
 
 from __future__ import annotations
 
-from .erratum import KINDS, SOURCES, Correction, Corrections, Errata, Erratum, Finding
+from .erratum import CHAPTERS, KINDS, SOURCES, Correction, Corrections, Errata, Erratum, Finding
 from .listed import CORRECTIONS, FINDINGS, errata_of
 
-__all__ = ["CORRECTIONS", "FINDINGS", "KINDS", "SOURCES", "Correction", "Corrections", "Errata",
-           "Erratum", "Finding", "errata_of"]  # fmt: skip
+__all__ = ["CHAPTERS", "CORRECTIONS", "FINDINGS", "KINDS", "SOURCES", "Correction", "Corrections",
+           "Errata", "Erratum", "Finding", "errata_of"]  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
-__all__ = ["KINDS", "SOURCES", "Correction", "Corrections", "Errata", "Erratum", "Finding"]
+__all__ = ["CHAPTERS", "KINDS", "SOURCES", "Correction", "Corrections", "Errata", "Erratum",
+           "Finding"]  # fmt: skip
 
 SOURCES = {
     "han": "Han, Papyan & Donoho 2022",
@@ -25,12 +27,28 @@ KINDS = {
 }
 """What kinds of errata there are, and what they mean.   Chapter: errata."""
 
+ANSWERS = {"slip": "Should be", "gap": "To add", "difference": "But", "question": "But"}
+LABELS = ("Printed", "Says", "Does")
+
+CHAPTERS = {
+    "finding": "Findings",
+    "landscape": "Every valley, every pass",
+    "rescaled": "Two knobs for many classes",
+    "protocol": "The protocol",
+    "mse-vs-ce": "Squared error and cross-entropy",
+}
+"""The chapters that show errata: how their anchors begin, and their titles.   Chapter: errata."""
+
+IN_BOOK = "NCLIB_BOOK"  # set by the book's build, where a label leads to any page
+
 
 @dataclass(frozen=True)
 class Erratum:
     """One place of a source: what is printed, what should stand there, how that was checked.
 
     ``kind`` is one of KINDS. ``anchor`` is where the book shows it, if not under the finding.
+    ``label`` tells what ``printed`` is: "Printed", a quotation; "Says", our words for a text or a
+    figure; "Does", our words for code.
 
     Chapter: errata.
     """
@@ -42,15 +60,18 @@ class Erratum:
     checked: str
     kind: str = "slip"
     anchor: str = ""
+    label: str = "Says"
 
     def __post_init__(self) -> None:
-        for name, known in (("source", SOURCES), ("kind", KINDS)):
+        for name, known in (("source", SOURCES), ("kind", KINDS), ("label", LABELS)):
             value = getattr(self, name)
             if value not in known:
                 raise ValueError(f"{name}: expected one of {sorted(known)}, got {value!r}")
         for name in ("place", "printed", "should", "checked"):
             if not getattr(self, name).strip():
                 raise ValueError(f"{name}: expected words, got none")
+        if self.anchor and not _chapter(self.anchor):
+            raise ValueError(f"anchor: expected one of {sorted(CHAPTERS)}, got {self.anchor!r}")
 
 
 @dataclass(frozen=True)
@@ -86,10 +107,17 @@ class Correction:
 
 
 class Errata(tuple[tuple[Finding, Erratum], ...]):
-    """Errata with their findings; in a notebook they show as a list.   Chapter: errata."""
+    """Errata with their findings, shown as a list, or as words where there is none.
+
+    >>> Errata()._repr_markdown_()
+    'None found so far.'
+
+    Chapter: errata.
+    """
 
     def _repr_markdown_(self) -> str:
-        return "\n".join(_item(finding, erratum) for finding, erratum in self)
+        lines = [_item(finding, erratum) for finding, erratum in self]
+        return "\n".join(lines) or "None found so far."
 
 
 class Corrections(tuple[Correction, ...]):
@@ -109,9 +137,20 @@ class Corrections(tuple[Correction, ...]):
 
 def _item(finding: Finding, erratum: Erratum) -> str:
     """An erratum as an item of a list: a table of sentences does not fit a telephone."""
-    shown = erratum.anchor or finding.anchor
     return (
-        f"- **{erratum.place}** *({erratum.kind})*<br>Printed: {erratum.printed}<br>"
-        f"Should be: {erratum.should}<br>"
-        f"<small>Checked: [{erratum.checked}](#{shown})</small>"
+        f"- **{erratum.place}** *({erratum.kind})*<br>{erratum.label}: {erratum.printed}<br>"
+        f"{ANSWERS[erratum.kind]}: {erratum.should}<br>"
+        f"<small>Checked: {_way(erratum.checked, erratum.anchor or finding.anchor)}</small>"
     )
+
+
+def _way(words: str, anchor: str) -> str:
+    """A link; in a notebook, where the other pages are missing, the chapter's title instead."""
+    if IN_BOOK in os.environ:
+        return f"[{words}](#{anchor})"
+    return f"{words} Chapter “{_chapter(anchor)}”."
+
+
+def _chapter(anchor: str) -> str:
+    """The title of the chapter that an anchor is in; nothing where no chapter begins so."""
+    return next((CHAPTERS[one] for one in CHAPTERS if anchor.startswith(f"{one}-")), "")

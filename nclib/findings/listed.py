@@ -10,10 +10,11 @@ FINDINGS: tuple[Finding, ...] = (
     Finding("ridge", (
         Erratum(
             "notebook", "The decomposition, `wd = 0.5 * weight_decay`",
-            r"$\lambda = w/2$ for weight decay $w$, in a training with `MSELoss`, which averages "
-            "over the classes, too.",
+            r"$\lambda = w/2$, in a training with `MSELoss`, which averages over the classes, too.",
             r"$\lambda = Cw/2$. Half the decay belongs to a loss that is summed over the classes.",
-            "A head solved for the trained objective has no deviation under the second reading.",
+            "A head that is optimal for what was trained has "
+            r"$\mathcal L_\perp = 0$ with $\lambda = Cw/2$ and not with $w/2$.",
+            label="Does",
         ),
     )),
     Finding("unequal", (
@@ -22,41 +23,42 @@ FINDINGS: tuple[Finding, ...] = (
             "Formulas with $1/C$ for every class, on all images of MNIST.",
             r"Class proportions $\pi_c$ in place of $1/C$, or a set with equal classes.",
             "The three terms against the loss, summed sample by sample.",
+            label="Does",
         ),
     )),
     Finding("spread", (
         Erratum(
             "han", "Appendix C.2, on the first term",
-            r"With the class means held constant, only $\Sigma_W \to 0$ takes "
-            r"$\mathcal L_{\mathrm{NC1}}$ to zero.",
+            r"“with the class-means held constant, the only way to have "
+            r"$\mathcal L_{\mathrm{NC1}}(H) \to 0$ is for $\Sigma_W \to 0$”",
             "So it is along a path on which the loss falls to zero. Spread without bound takes "
             "the term to zero as well.",
-            "The term for spreads over four decades.",
-            kind="gap",
+            "The term at fixed class means, for spreads over four decades.",
+            kind="gap", label="Printed",
         ),
     )),
     Finding("projection", (
         Erratum(
             "han", "Section 3.1, last sentence",
-            "Equation (5) describes training in which features are continually replaced by their "
-            "equally performing renormalized representer.",
+            "“Equation 5 describes continuous training dynamics where we continually "
+            "‘renormalize’ features to their equivalently-performing representer.”",
             r"Equation (5) projects the gradient. The replacement is another flow, which grows "
             "like $t^{1/2}$ and not like $t^{1/4}$. Theorem and corollaries are about (5), and "
             "hold for it.",
             "Both flows in closed form and by simulation of all features.",
-            kind="gap",
+            kind="gap", label="Printed",
         ),
     )),
     Finding("equalize", none="a matter of reading: Corollary 1 is about the projected flow"),
     Finding("two-readings", none="two measures of our own making, each right in itself"),
     Finding("bias-decay", (
         Erratum(
-            "zhou-code", "README, second point",
-            "The only global minimizers are simplex ETFs.",
+            "zhou", "Abstract; in other words the second point of the code's README",
+            "“the (only!) global minimizers are neural collapse solutions”",
             r"So it is, for $d \ge K - 1$ and a nontrivial minimizer, if $d = K - 1$ or "
             r"$\lambda_b \le c/(1-c)$, as Theorem 3.1 of the paper says.",
             "Cosines of the class means at the minimizer, for three bias decays.",
-            kind="gap",
+            kind="gap", label="Printed",
         ),
     )),
     Finding("fourth-metric", (
@@ -66,14 +68,15 @@ FINDINGS: tuple[Finding, ...] = (
             r"Under the squared error it tends to $1/(\sqrt K(1+\lambda_b))$, not to zero. Count "
             "decisions against the nearest class mean.",
             "The value at the global minimizer, in closed form and in numbers.",
+            label="Does",
         ),
         Erratum(
             "zhou-code", "`validate_NC.py`, `compute_ETF` and `compute_W_H_relation`",
             "The rows of $W$ are centered before NC2 and NC3 are measured.",
-            "The definitions in Appendix A of the paper do not center them. An orthogonal frame "
-            "is a simplex for the code and none for the paper.",
-            "Both measures on the orthogonal frame.",
-            kind="difference", anchor="landscape-conventions",
+            "The definitions in Appendix A of the paper do not center them. Vectors of equal "
+            "length at right angles are a simplex for the code and none for the paper.",
+            "Both measures on such vectors.",
+            kind="difference", anchor="landscape-conventions", label="Does",
         ),
     )),
     Finding("traps", none="the paper states no theorem there and says that the case is open"),
@@ -105,21 +108,36 @@ FINDINGS: tuple[Finding, ...] = (
         Erratum(
             "zhou", "The text on Fig. 3",
             "NC1, NC2 and NC3 go to zero.",
-            "In the plot NC2 levels off well above zero for all three optimizers.",
-            "Read by eye; a small network on the digits does the same.",
-            anchor="landscape-real-optimizers",
+            "Read by eye, NC2 flattens at about 0.04 (SGD), 0.12 (Adam) and 0.145 (L-BFGS).",
+            "Beside a small network on the digits, whose NC2 flattens, too.",
+            kind="question", anchor="landscape-real-optimizers",
+        ),
+        Erratum(
+            "zhou", "Appendix A, the names of the measures",
+            "NC2 names two of them.",
+            "NC3 for the second, which compares the classifier with the class means.",
+            "Read in the paper.",
+        ),
+        Erratum(
+            "zhou", "Appendix A, the learning rate of L-BFGS",
+            "0.01.",
+            "`cmds_mse.sh` and the README of the code have 0.1. We do not know which made Fig. 3.",
+            "Text and code side by side.",
+            kind="difference",
         ),
         Erratum(
             "zhou-code", "`plot_k_rmse.py`, the legend of NC2",
             r"$\alpha = 1$ with five values of $M$.",
             r"Four values of $\alpha$ with $M = 1$, as in the other legends of that file.",
             "Read in the code.",
+            label="Does",
         ),
         Erratum(
             "zhou-code", "`cmds_mse.sh`, the line for L-BFGS",
             "`train_1st_order.py` is called, which exits when the optimizer is L-BFGS.",
             "`train_2nd_order.py`, as in the README.",
             "Read in the code.",
+            label="Does",
         ),
         Erratum(
             "zhou-code", "README against `cmds_mse.sh`, batch sizes",
@@ -137,16 +155,16 @@ FINDINGS: tuple[Finding, ...] = (
         Erratum(
             "notebook", "`Sw_invSb`, called NC1",
             r"$\operatorname{tr}(\Sigma_W\Sigma_B^+)$.",
-            "The same divided by $C$, as in the papers' figures.",
+            "The papers' figures have the same divided by $C$.",
             "A second implementation, sample by sample, in the package's tests.",
-            kind="difference", anchor="protocol-notebook",
+            kind="difference", anchor="protocol-notebook", label="Does",
         ),
         Erratum(
             "notebook", "`NCC_mismatch`, called NC4",
             "Measured on training images.",
-            "On test images, as in the papers' figures.",
+            "The papers' figures have it on test images.",
             "Read in the code.",
-            kind="difference", anchor="protocol-notebook",
+            kind="difference", anchor="protocol-notebook", label="Does",
         ),
         Erratum(
             "notebook", "`reg_loss`, the curve of loss and weight decay",
@@ -154,22 +172,24 @@ FINDINGS: tuple[Finding, ...] = (
             "The squared error averaged over the classes, too: that is what is trained. As it "
             "stands, the first part is $C$ times too large.",
             "Read in the code.",
-            anchor="protocol-notebook",
+            anchor="protocol-notebook", label="Does",
         ),
         Erratum(
-            "notebook", "`debug = True`, with the comment that it runs 20 batches",
-            "As published every epoch ends early, after 21 batches.",
-            "`debug = False` for a run whose curves mean something.",
+            "notebook", "`debug = True`, and the comment on it",
+            "“Only runs 20 batches per epoch for debugging”",
+            "It stops after 21; the published default is on, so set `debug = False` for a full "
+            "run.",
             "Read in the code.",
-            anchor="protocol-notebook",
+            kind="difference", anchor="protocol-notebook", label="Printed",
         ),
     )),
     Finding("ceiling", (
         Erratum(
             "papyan", "Fig. 8, VGG on MNIST, last epoch",
             "An average robustness near 3, read by eye.",
-            "At most 2 for images of equal norms, and about 1.1 for ten balanced classes. What "
-            "was found is not the smallest perturbation in the same units.",
+            "It cannot exceed 2 for images of equal norms, and about 1.1 if in addition the ten "
+            "classes are balanced and errors few. What was found is not the smallest perturbation "
+            "in the same units.",
             "A proof of two lines.",
             kind="question", anchor="mse-vs-ce-robustness",
         ),

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from nclib import GRIDS, METRICS, explorers, published
 from nclib.__main__ import app
+from nclib.explorers.captions import LOSSES
 from nclib.explorers.choices import Choice
 from nclib.explorers.entries import SPLITS, entries, rounded, written
 from nclib.explorers.frame import numeral
 from nclib.explorers.quantities import PAPERS, QUANTITIES
 from nclib.explorers.results import payload, picture, start
-from nclib.explorers.scales import MOST, drawable, epochs_axis, value_axis
-from nclib.reported import NC1_READ, REPORTED, ROBUSTNESS_READ
+from nclib.explorers.scales import MOST, drawable, epochs_axis, notation, value_axis
+from nclib.reported import DATASETS, NC1_READ, REPORTED, ROBUSTNESS_READ
 from nclib.statements import terminal_epoch
 
 from .tolerances import EXACT
@@ -123,6 +124,7 @@ def test_readings_are_shown_for_cross_entropy_alone(quantity, split, readings):
         drawn = picture(FOUND, chosen(name, quantity=quantity, split=split, mse=True))
         assert drawn.words["ce_paper_end"] == numeral(readings[key])
         assert drawn.words["ce_paper_zero"] == "–" and "read" in drawn.words["ce_note"]
+        assert ("factor of 1.4" in drawn.words["ce_note"]) == (readings is NC1_READ)
         assert drawn.words["mse_paper"] == drawn.lines["mse_read"] == ""
         assert drawn.lines["ce_read"].startswith("M")
         assert (drawn.lines["mse_row"], drawn.lines["ce_row"]) == ("nc-absent", "")
@@ -131,7 +133,7 @@ def test_readings_are_shown_for_cross_entropy_alone(quantity, split, readings):
 # What has not been run ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(set(RUNS) - set(STORED)))
+@pytest.mark.parametrize("name", sorted({one.name for one in FOUND} - set(STORED)))
 def test_what_was_not_run_says_so(name):
     """In the picture, in the table and in a sentence, whatever is asked; with a command."""
     loss = name.split("-")[2]
@@ -139,6 +141,8 @@ def test_what_was_not_run_says_so(name):
         drawn = picture(FOUND, chosen(name, quantity=quantity, split=split))
         assert drawn.words["empty"] == drawn.words[f"{loss}_now"] == "not run"
         assert "not run" in drawn.words["sentence"] and drawn.lines[loss] == ""
+        assert drawn.words["look"] == "" and "epoch" not in drawn.words["key"]
+        assert drawn.words[f"{loss}_paper"] in ("", f"{LOSSES[loss]}, the paper's")
         assert "has not been run" in drawn.words[f"{loss}_note"]
         assert bool(drawn.lines["grid"]) == bool(drawn.lines[f"{loss}_read"])  # no empty axes
     assert reads(drawn.words[f"{loss}_command"])["cell"] == name
@@ -256,8 +260,10 @@ def check_ticks(axis):
     assert 2 <= len(axis.ticks) <= MOST
     assert all(axis.low <= tick <= axis.high for tick in axis.ticks)
     assert list(axis.ticks) == sorted(set(axis.ticks))
-    names = [numeral(tick) for tick in axis.ticks]
+    names = notation(axis.ticks)
     assert len(set(names)) == len(names)
+    small = [name for name, tick in zip(names, axis.ticks, strict=True) if 0 < abs(tick) < 1]
+    assert len({"10" in name and name[:2] not in ("0.", "−0") for name in small}) <= 1, names
 
 
 def test_numbers_without_a_place_make_a_gap():
@@ -336,6 +342,30 @@ def test_page_brings_nothing_from_elsewhere():
     assert made.html.count(" selected>") == 4 and made == explorers.browser(RUNS)
 
 
+def test_a_place_with_nothing_to_show_is_left_out():
+    """Digits, where nothing was run, are no choice; the papers' are; alone, digits are shown."""
+    places = {one.place for one in FOUND}
+    assert "digits" not in places and places > set(DATASETS)
+    run, rows = as_run("digits-thinvgg-mse")
+    assert "digits" in {one.place for one in entries(RUNS | {run.id: (run, rows)})}
+    assert [one.place for one in entries({run.id: None})] == ["digits"]
+
+
+def test_the_key_names_what_is_drawn():
+    """Each mark where there is one, and not one where there is none."""
+    whole = picture(FOUND, start(FOUND)).words["key"]
+    assert whole == "Upright, dotted: zero training error; thin: the epoch of the table."
+    asked = {"dataset": "svhn", "quantity": "accuracy", "split": "test"}
+    assert picture(FOUND, start(FOUND) | asked).words["key"].startswith("Diamond")
+    assert picture(FOUND, start(FOUND) | asked | {"split": "train"}).words["key"] == ""
+
+
+def test_formulas_are_plain_text():
+    """Nothing of TeX is left in what is read: no underscore, no backslash."""
+    read = [text for one in QUANTITIES.values() for text in (one.label, one.formula, one.says)]
+    assert not [text for text in read if re.search(r"[_\\\\^]", text)]
+
+
 def test_text_of_a_record_stays_text():
     """A device, say, cannot end the script or add an element."""
     run, rows = STORED[ONE]
@@ -377,7 +407,7 @@ def test_nothing_to_browse_is_an_error():
         ({"mse": False, "ce": False}, "no loss is chosen"),
         ({"network": "ours"}, "no such cell"),
         ({"quantity": "robustness"}, "not measured"),
-        ({"dataset": "digits"}, "not run"),
+        ({"dataset": "svhn", "quantity": "alignment"}, "not run"),
         ({}, ""),
     ],
 )

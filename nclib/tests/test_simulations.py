@@ -221,21 +221,26 @@ def test_printed_lines_run_from_start_to_end():
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "variability", "distance", "expected"),
+    ("status", "kind", "decay", "distance", "opening", "end"),
     [
-        ("start", "plane", 9.0, 0.5, "Press play"),
-        ("playing", "plane", 1e-9, 0.5, "but their means form no simplex."),
-        ("paused", "space", 1e-9, 1e-9, "after 7 steps. The samples of each class have met, and"),
-        ("rest", "plane", 1e-9, 1e-9, "falls back"),
-        ("rest", "plane", 1e-9, 0.5, "Without decay"),
-        ("rest", "tight", 1e-9, 0.5, "no room"),
+        ("start", "plane", 0.0, 0.5, "Before the first step.", "or the arrow keys."),
+        ("playing", "plane", 0.5, 0.5, "Running.", "but their means form no simplex."),
+        ("paused", "space", 0.0, 1e-9, "Paused after 7 steps.", "a simplex. Press play to go on."),
+        ("held", "plane", 0.5, 0.5, "Held.", "but their means form no simplex."),
+        ("rest", "plane", 0.5, 1e-9, "At rest after 7 steps.", "a class mean and it falls back."),
+        ("rest", "plane", 0.0, 1e-9, "At rest after 7 steps.", "does not come back to a simplex."),
+        ("rest", "plane", 0.0, 0.5, "At rest after 7 steps.", "and classifier stays so."),
+        ("rest", "plane", 0.5, 0.5, "At rest after 7 steps.", "but their means form no simplex."),
+        ("rest", "tight", 0.0, 0.5, "At rest after 7 steps.", "simplex in the plane."),
     ],
 )
-def test_sentence_says_what_is_so(status, kind, variability, distance, expected):
-    """The words follow from the two measures, and from whether it runs."""
-    setting = defaults("simulation") | {"kind": kind}
-    measured = {"variability": variability, "distance": distance, "excess": 1.0}
-    assert expected in simulations.words(status, setting, 7, measured)["sentence"]
+def test_sentence_says_what_is_so(status, kind, decay, distance, opening, end):
+    """The words follow from distance, decay and whether it runs, and promise nothing else."""
+    setting = defaults("simulation") | {"kind": kind, "decay": decay}
+    measured = {"variability": 1e-9, "distance": distance, "excess": 1.0}
+    sentence = simulations.words(status, setting, 7, measured)["sentence"]
+    assert sentence.startswith(f"{opening} The samples of each class have met,")
+    assert sentence.endswith(end)
 
 
 # What is on the page ------------------------------------------------------------------------------

@@ -48,8 +48,11 @@ class NotebookBuilder(Builder):
         for docname in sorted(self.env.found_docs):
             if PurePosixPath(docname).name == BIBLIOGRAPHY:
                 tree = self.env.get_and_resolve_doctree(docname, self)
+                # Copies: resolving the page again, to write it, would add to these very nodes.
                 self.entries = {
-                    name: entry for entry in tree.findall(nodes.citation) for name in entry["ids"]
+                    name: entry.deepcopy()
+                    for entry in tree.findall(nodes.citation)
+                    for name in entry["ids"]
                 }
 
     def link(self, address: str) -> str:

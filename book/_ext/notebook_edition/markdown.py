@@ -11,6 +11,7 @@ ACTIVE = re.compile(r"([\\`*$~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 LIST_MARK = re.compile(r"^(\s*)(?:([-+>#=])|(\d+)([.)]))(?=\s|$)", re.MULTILINE)
 LINE_MARK = re.compile(r"\n\s*(?=[-+*>=#|]|\d+[.)])")
 DISPLAYED = re.compile(r"^\$\$\n(.*?)\n\$\$$", re.DOTALL | re.MULTILINE)
+ENTITY = re.compile(r"&(?=#?\w+;)")  # what would be read as a sign of HTML
 BREAK = "<br>"
 
 
@@ -28,7 +29,7 @@ def verbatim(text: str, language: str = "") -> str:
 
 def escaped(text: str) -> str:
     """Text in which Markdown finds nothing to act on."""
-    text = ACTIVE.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;"))
+    text = ACTIVE.sub(r"\\\1", ENTITY.sub("&amp;", text).replace("<", "&lt;"))
     text = re.sub(r"\](?=[(\[])", "&#93;", text)
     return LIST_MARK.sub(lambda m: f"{m[1]}\\{m[2]}" if m[2] else f"{m[1]}{m[3]}\\{m[4]}", text)
 

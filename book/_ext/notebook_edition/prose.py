@@ -152,6 +152,9 @@ class Prose(Words):
                     image.parent.remove(image)
                 yield from self.block_figure(figure)
             return
+        if "sd-card" in node["classes"]:
+            yield Text(item("- ", self.body(node)))
+            return
         if "sd-card-title" in node["classes"]:
             yield Text(around("**", self.children(node).strip()))
             return

@@ -94,6 +94,7 @@ def kernel(python: Path) -> Iterator[None]:
         os.environ.pop("PYTHONPATH", None)
         os.environ.pop(kernels.UNWELCOME, None)
         os.environ.update(kernels.ENVIRONMENT, JUPYTER_PATH=folder)
+        os.environ.pop("NCLIB_BOOK", None)  # a notebook is not the book
         try:
             yield
         finally:

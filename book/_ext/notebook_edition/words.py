@@ -62,7 +62,7 @@ class Words:
         return BREAK if BREAK in node.astext() else ""
 
     def inline_image(self, node: nodes.image) -> str:
-        return f"![{node.get('alt', '')}]({embedded(self.images / node['uri'])})"
+        return f"![{escaped(node.get('alt', ''))}]({embedded(self.images / node['uri'])})"
 
     def inline_number_reference(self, node: nodes.Element) -> str:
         return self.children(node)
