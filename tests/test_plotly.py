@@ -337,7 +337,7 @@ def test_slider_follows_a_drag(drawn: Drawn) -> None:
 
 @needs_chromium
 def test_drag_stops_the_play(drawn: Drawn) -> None:
-    """It pauses at once; a drag then turns the picture, and the next epoch does not turn it back."""
+    """It pauses at once; a drag then turns the picture, and the next epoch keeps it so."""
     tab, visit = drawn
     start, button = azimuth(tab), tab.locator(".turning button").first
     middle(tab)
