@@ -318,6 +318,7 @@ def test_slider_follows_a_drag(drawn: Drawn) -> None:
     tab, visit = drawn
     start = azimuth(tab)
     drag(tab, 120, 40)
+    tab.wait_for_timeout(1000)  # the last event of a drag comes when the picture is drawn
     slider = tab.get_by_role("slider", name="turn").first
     turned = int(slider.input_value())
     assert abs(turned) > 5

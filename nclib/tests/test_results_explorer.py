@@ -60,17 +60,17 @@ def as_run(name, of=ONE, factor=1.0):
 @stored
 @pytest.mark.parametrize("quantity", sorted(QUANTITIES))
 def test_table_has_the_numbers_of_the_record(name, quantity):
-    """At every look, at zero error and at the end: the digits shown are those of the row."""
+    """At each fourth look, at zero error and at the end: the digits shown are those of the row."""
     rows, loss = STORED[name][1], STORED[name][0].cell["loss"]
     zero, last = terminal_epoch(rows) or 0, rows[-1].epoch
     for split in SPLITS:
         exact = {row.epoch: QUANTITIES[quantity].of(row) for row in rows if row.split == split}
-        for look, (epoch, value) in enumerate(exact.items()):
+        for look, (epoch, value) in list(enumerate(exact.items()))[::4]:
             words = picture(FOUND, chosen(name, quantity=quantity, split=split, look=look)).words
             assert words["look"] == f"epoch {epoch}"
             shown = [words[f"{loss}_{part}"] for part in ("now", "zero", "end")]
             assert shown == [written(quantity, x) for x in (value, exact[zero], exact[last])]
-            if look % 10 == 0:
+            if look % 8 == 0:
                 spoken = "not measured" if math.isnan(value) else shown[0]
                 assert spoken in words["sentence"]
 
