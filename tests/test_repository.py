@@ -30,8 +30,9 @@ sys.path.insert(0, str(ROOT / "book" / "_extra"))
 vendor = importlib.import_module("vendor")
 
 VENDORED = ROOT / "book" / "_extra" / "vendor"
-# Declared though no module imports them: torchvision reads SVHN with scipy, and hands out numpy.
-INDIRECT = {"numpy", "scipy"}
+# Declared though no module imports them: torchvision reads SVHN with scipy, and hands out numpy;
+# plotly shows figures in notebooks by nbformat.
+INDIRECT = {"numpy", "scipy", "nbformat"}
 RESULTS_CAP = 5_000_000  # bytes of published runs, all together
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
 # In pieces, so that this file does not hold what it looks for.
