@@ -183,4 +183,4 @@ def label_cells(within: nodes.Element) -> None:
                     one["classes"].append("api-empty")
                 elif head:
                     label = f'<span class="api-label">{html.escape(head)}</span>'
-                    one.insert(0, nodes.raw("", label, format="html"))
+                    one.insert(0, nodes.raw("", label, format="html", classes=["api-label"]))

@@ -9,7 +9,7 @@ from sphinx.util import logging, texescape
 
 # The HTML that prose may hold, as LaTeX.
 INLINE = {"<br>": r"\newline ", "<small>": r"{\footnotesize\color{bookgray} ", "</small>": "}"}
-LOST = {"turning"}  # classes of HTML that stands beside its own words for paper
+LOST = {"turning", "api-label"}  # classes of HTML that paper does without
 FIGURE = "84%"  # of a line
 FULL = 92  # letters on a line
 MARGIN = 4  # letters between two columns
