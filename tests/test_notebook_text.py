@@ -185,7 +185,7 @@ def solution(*children: nodes.Node) -> nodes.Element:
     """A solution as the exercise extension makes it."""
     title = nodes.title("", "Solution to ", nodes.reference("", "Exercise 3.1", refuri="#ex"))
 
-    class solution_node(nodes.Admonition, nodes.Element):  # noqa: N801 (told by this name)
+    class solution_node(nodes.Admonition, nodes.Element):
         pass
 
     return solution_node("", title, nodes.section("", *children))

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
 from .chromium import DESKTOP, PHONE, needs_chromium, open_page
-from .stage import channels, contrast
+from .stage import channels, contrast, step
 from .tree import pages_in_contents
 
 NAMES = [path.stem for path in pages_in_contents()]
@@ -86,10 +86,7 @@ def test_sliders_on_the_pages_move_the_pictures(browser: Browser, html: Path, wi
                 assert one.get_attribute("data-awake") is not None
                 for slider in one.locator("input[type=range]").all():
                     before = one.inner_html()
-                    at_the_left = slider.input_value() == slider.get_attribute("min")
-                    key = "ArrowRight" if at_the_left else "ArrowLeft"
-                    slider.press(key)
-                    slider.press(key)
+                    step(slider)
                     if one.inner_html() == before:
                         still.append(f"{path.name}: {slider.get_attribute('name')}")
             assert visit.complaints == []

@@ -61,7 +61,7 @@ class Reader(ast.NodeVisitor):
         if self.is_known(name):
             self.mentions.append(Mention(start, start + len(words), name))
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self.note(self.offset(alias.lineno, alias.col_offset), alias.name, alias.name)
             root = alias.name.split(".")[0]
@@ -69,7 +69,7 @@ class Reader(ast.NodeVisitor):
             if root == PACKAGE:
                 self.bound[alias.asname or root] = alias.name if alias.asname else root
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
         ours = module.split(".")[0] == PACKAGE
         if ours:
@@ -81,7 +81,7 @@ class Reader(ast.NodeVisitor):
                 self.bound[alias.asname or alias.name] = name
                 self.note(self.offset(alias.lineno, alias.col_offset), alias.name, name)
 
-    def visit_Name(self, node: ast.Name) -> None:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> None:
         if not isinstance(node.ctx, ast.Load):
             self.bound.pop(node.id, None)
         elif node.id in self.bound:
@@ -91,7 +91,7 @@ class Reader(ast.NodeVisitor):
     def visit_arg(self, node: ast.arg) -> None:
         self.bound.pop(node.arg, None)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> None:
         written = ast.unparse(node)
         root, _, rest = written.partition(".")
         start = self.offset(node.lineno, node.col_offset)

@@ -143,7 +143,7 @@ def kept(directive: SphinxDirective, make: Callable[[], nodes.container]) -> nod
     within = make()
     make_plain(within)
     for node in within.findall(include_self=True):
-        node._document = None  # type: ignore[attr-defined]
+        vars(node).pop("_document", None)  # else the whole page would be kept, too
     new = [{k: one[k] for k in one.keys() - old} for one, old in zip(shelf, before, strict=True)]
     if app._warncount == warnings:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -44,3 +44,19 @@ def offline() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(urllib.request, "urlopen", refuse)
         yield
+
+
+@pytest.fixture
+def closed() -> Iterator[None]:
+    """No window opens, no figure stays open, and no setting of the drawing library changes.
+
+    Asked for by the tests that draw: the others need not load the library.
+    """
+    import matplotlib
+    from matplotlib import pyplot as plt
+
+    matplotlib.use("Agg")
+    before = dict(matplotlib.rcParams)
+    yield
+    plt.close("all")
+    assert dict(matplotlib.rcParams) == before

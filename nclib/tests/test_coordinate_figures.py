@@ -11,16 +11,7 @@ from nclib.theory.free_features import start
 
 from .tolerances import EXACT
 
-
-@pytest.fixture(autouse=True)
-def closed():
-    """No window, and no figure left open."""
-    import matplotlib
-    from matplotlib import pyplot as plt
-
-    matplotlib.use("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 
 def test_decisions_do_not_move_with_coordinates():

@@ -21,18 +21,10 @@ from nclib.portrait import Portrait
 from .samples import random_sample
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 EPOCHS = (1, 2, 5, 10)
 ZERO_ERROR = 5
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 def a_row(epoch: int, split: str) -> Row:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from nclib.figures import comparison
@@ -16,15 +14,7 @@ from nclib.figures.comparison import LOSS_COLORS, Curve
 from nclib.records import Row
 
 matplotlib.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 
 def rows(loss: str, height: float) -> list[Row]:

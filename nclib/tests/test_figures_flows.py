@@ -23,19 +23,11 @@ from nclib.theory.two_speeds import RenormalizedPath
 from .tolerances import EXACT, ITERATED
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 PATH = CentralPath(4, 9, torch.tensor([3.0, 1.2, 0.4]))
 TIMES = torch.logspace(-1, 6, 29, dtype=torch.float64)
 VALUES = PATH.at(TIMES)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 def named(ax: Any) -> dict[str, Any]:

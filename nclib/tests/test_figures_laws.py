@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from nclib.figures import laws as pictures
 from nclib.prediction import Judgement, Spectrum, judge, verdict
 from nclib.theory.laws import FREE
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 EPOCHS = (1, 2, 3, 5, 8, 13, 20, 30, 40, 55, 70, 85, 100)
 ANCHOR = torch.tensor([5.0, 4.0, 2.5, 1.5], dtype=torch.float64)
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 def run() -> Spectrum:

@@ -8,7 +8,6 @@ from typing import Any
 
 import matplotlib
 import pytest
-from matplotlib import pyplot as plt
 
 from nclib.figures import reproduction, stored
 from nclib.metrics import METRICS
@@ -20,18 +19,10 @@ from nclib.statements import terminal_epoch
 from .tolerances import EXACT
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 EPOCHS = (1, 4, 20)
 TERMS = {"nc1": 0.3, "nc23": 0.2, "perp": 0.1}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 def a_run(status: str = "finished", **changed: Any) -> tuple[Run, list[Row]]:

@@ -9,7 +9,6 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from nclib import Head, simplex_etf
 from nclib.figures import miniatures as small
@@ -19,19 +18,11 @@ from nclib.stats import ClassStats
 from nclib.theory.rescaled import LocalLandscape, cross_entropy
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 PLAIN, HEAVY = LocalLandscape(10, 1.0, 1.0), LocalLandscape(10, 5.0, 1.0)
 LOSSES = {"plain": PLAIN.loss, "heavy": HEAVY.loss, "ce": lambda s, t: cross_entropy(s, t, 10)}
 TIMES = torch.linspace(0, 3, 7).double()
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 def drawn(ax: Any) -> dict[str, tuple[list[float], list[float]]]:

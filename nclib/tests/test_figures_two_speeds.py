@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -18,16 +15,8 @@ from nclib.theory.two_speeds import least_exponent
 from .tolerances import SINGLE
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 TIMES = torch.logspace(0, 2, 5, dtype=torch.float64)
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 def drawn(ax: Axes) -> list[list[float]]:

@@ -6,25 +6,16 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from nclib.figures import unconstrained as pictures
 from nclib.theory import unconstrained as free
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 SCALES = (1e-1, 1e-2, 1e-3)
 STEPS = (0, 10, 20, 30)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 def drawn(ax: Axes, axis: int) -> list[list[float]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import matplotlib
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.colors import same_color
 from matplotlib.patches import Rectangle
 
 from nclib.figures import verdicts
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 
 def test_a_tile_for_each_claim() -> None:
@@ -25,7 +25,6 @@ def test_a_tile_for_each_claim() -> None:
     assert len({patch.get_xy() for patch in drawn}) == len(drawn)
     legend = ax.get_legend()
     assert legend and [t.get_text() for t in legend.get_texts()] == ["symbolic", "measured", "open"]
-    plt.close("all")
 
 
 def test_an_unknown_look_is_refused() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import matplotlib
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from nclib.data import load
 from nclib.figures import wide
@@ -16,17 +15,9 @@ from nclib.wide_networks import Descent, Look, WideNet, column, train
 from .tolerances import TIGHT
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 DESCENT = Descent(steps=500, learning_rate=0.02, weight_decay=0.1, looks=4)
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Any:
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib import pyplot as plt
 from torch import Tensor
 
 from nclib import ClassStats, centering
@@ -22,6 +21,7 @@ from nclib.theory.saddles import Escape, escape, smallest_curvature, training_ac
 from .tolerances import EXACT, TIGHT
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 DECAYS = st.one_of(st.sampled_from([0.0, math.inf]), st.floats(1e-3, 1e3))
 problems = st.builds(
@@ -238,13 +238,6 @@ def test_merged_classes_are_not_the_least_accurate():
 
 
 # --- figures
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    """No figure stays open."""
-    yield
-    plt.close("all")
 
 
 def heights(line: Any) -> list[float]:

@@ -12,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib import pyplot as plt
 from torch import Tensor
 
 from nclib import ClassStats, Head, figures
@@ -23,21 +22,13 @@ from .samples import Sample, collapsed_sample, orthogonal, random_sample
 from .tolerances import EXACT, TIGHT
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 
 HEAVIEST = 300_000  # characters of one figure in a page
 ROUNDED = 0.5e-3 * (1 + EXACT)  # coordinates are written with three decimals
 MOVING = ("features", "class means", "classifier")
 seeds = st.integers(0, 2**16)
 some = settings(max_examples=20, deadline=None)
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Any:
-    """No figure stays open, and no setting changed."""
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 @dataclass(frozen=True)
