@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from playwright.sync_api import Locator
+from playwright.sync_api import Browser, Locator
 from playwright.sync_api import Page as Tab
 
 from nclib import explorers
@@ -17,7 +18,10 @@ from nclib.explorers import flows, landscapes, rescalings
 from nclib.explorers.page import Explorer, Picture
 from nclib.tests import looks
 
+from .chromium import DESKTOP, open_page
+
 PIXEL = 0.11  # coordinates are written with one decimal
+GROUNDS = {"light": (255, 255, 255), "dark": (18, 18, 18)}
 NUMBER = re.compile(r"-?\d+\.?\d*")
 
 
@@ -62,6 +66,41 @@ OUTPUT = """(html) => {
 def show_as_output(tab: Tab, html: str) -> None:
     """Add HTML to a page as a notebook shows an output, scripts copied before it is there."""
     tab.evaluate(OUTPUT, html)
+
+
+LEFT_BEHIND = "Object.keys(window).filter((key) => !before.includes(key))"
+
+
+def side_by_side(parts: Iterable[Explorer], path: Path) -> Path:
+    """A page of several explorers and a word of its own, which knows its globals before them."""
+    head = "<!doctype html><title>t</title><p id=p>text</p>"
+    head += "<script>before = ['before', ...Object.keys(window)]</script>"
+    path.write_text(head + "".join(part.html for part in parts), encoding="utf-8")
+    return path
+
+
+def alone(browser: Browser, page: Path) -> Iterator[Tab]:
+    """A page on a wide window; complaints and other pages asked for fail the test at its end."""
+    tab, visit = open_page(browser, page, DESKTOP)
+    yield tab
+    tab.close()
+    assert (visit.requests, visit.complaints) == ({page.as_uri()}, [])
+
+
+def inks(tab: Tab, but: str = "") -> set[str]:
+    """The colors in which an explorer's paths are drawn, filled ones included, but for a grid."""
+    return set(
+        tab.evaluate(
+            f"""() => [...document.querySelectorAll("svg path:not(.nc-grid){but}")]
+                .map((path) => getComputedStyle(path))
+                .map(({{ stroke, fill }}) => stroke === "none" ? fill : stroke)"""
+        )
+    )
+
+
+def faintest(colors: Iterable[str], scheme: str) -> float:
+    """The least contrast of these colors with the page, light or dark."""
+    return min(contrast(channels(color), GROUNDS[scheme]) for color in colors)
 
 
 def calculate(tab: Tab, code: str, grid: object) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .chapter import HEAD
-from .tree import ROOT, make, make_html, tracked
+from .tree import ROOT, make, make_html, plant, tracked
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 library_cache = importlib.import_module("library_cache")
@@ -29,21 +29,12 @@ PAGE = """
 ```
 """
 CONTENTS = "format: jb-book\nroot: book/index.md\n"
-FILES = ("Makefile", "_config.yml", "pyproject.toml", "requirements.txt", "book/references.bib")
-FOLDERS = ("book/_ext", "book/_static")
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A tree with the real configuration, one page and a library of one line."""
-    root = tmp_path / "tree"
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
-        shutil.copy(ROOT / name, root / name)
-    (root / "book" / "_extra").mkdir()
-    (root / "nclib" / "results").mkdir(parents=True)
-    (root / "nclib" / "__init__.py").write_text("ONE = 1\n")
+    root = plant(tmp_path / "tree")
     (root / "_toc.yml").write_text(CONTENTS)
     write(root)
     return root

@@ -14,7 +14,17 @@ from nclib.explorers import flows
 from nclib.explorers.page import defaults
 
 from .chromium import DESKTOP, PHONE, needs_chromium, open_page, overflow
-from .stage import KINDS, Stage, channels, contrast, same, show_as_output, step
+from .stage import (
+    KINDS,
+    LEFT_BEHIND,
+    Stage,
+    faintest,
+    inks,
+    same,
+    show_as_output,
+    side_by_side,
+    step,
+)
 
 pytestmark = needs_chromium
 each = pytest.mark.parametrize("name", sorted(KINDS))
@@ -110,13 +120,10 @@ COUNTED = """() => {
 def test_explorers_share_a_page(browser: Browser, tmp_path: Path) -> None:
     """Two of a kind and others side by side: each obeys its own sliders, none leaves a global."""
     parts = [explorers.flow(), *(kind.make() for kind in KINDS.values())]
-    page = tmp_path / "all.html"
-    head = "<!doctype html><title>t</title><p id=p>text</p>"
-    head += "<script>before = ['before', ...Object.keys(window)]</script>"
-    page.write_text(head + "".join(part.html for part in parts), encoding="utf-8")
+    page = side_by_side(parts, tmp_path / "all.html")
     tab, visit = open_page(browser, page, DESKTOP)
     try:
-        assert tab.evaluate("Object.keys(window).filter((key) => !before.includes(key))") == []
+        assert tab.evaluate(LEFT_BEHIND) == []
         plain = {"margin": "16px 0px", "fontSize": "16px", "display": "block"}
         for key, value in plain.items():
             assert tab.evaluate(f"getComputedStyle(p).{key}") == value
@@ -169,14 +176,8 @@ def test_ink_stands_out(
     try:
         tab = context.new_page()
         tab.goto(saved.as_uri())
-        ground = (18, 18, 18) if scheme == "dark" else (255, 255, 255)
-        inks = tab.evaluate(
-            """() => [...document.querySelectorAll("svg path:not(.nc-grid)")]
-                .map((path) => getComputedStyle(path).stroke)"""
-        )
-        assert len(set(inks)) >= 3
-        weak = {ink for ink in inks if contrast(channels(ink), ground) < 3}
-        assert weak == set()
+        found = inks(tab)
+        assert len(found) >= 3 and faintest(found, scheme) >= 3
     finally:
         context.close()
 

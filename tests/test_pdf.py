@@ -21,7 +21,7 @@ import yaml
 from nclib import explorers
 
 from .chapter import HEAD
-from .tree import ROOT
+from .tree import ROOT, plant
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 edition = importlib.import_module("edition")
@@ -31,8 +31,6 @@ print_twins = importlib.import_module("print_twins")
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 MACROS = CONFIG["sphinx"]["config"]["mathjax3_config"]["tex"]["macros"]
-FILES = ("Makefile", "_config.yml", "pyproject.toml", "requirements.txt", "book/references.bib")
-FOLDERS = ("book/_ext", "book/_latex", "book/_static")
 CONTENTS = """format: jb-book
 root: book/index.md
 parts:
@@ -127,15 +125,9 @@ Come in.
 """
 
 
-def plant(root: Path, markup: str = EXPLORER, chapter: str = CHAPTER) -> Path:
-    """A tree with the real configuration and a book of three chapters, one with an explorer."""
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
-        shutil.copy(ROOT / name, root / name)
-    (root / "book" / "_extra").mkdir()
-    (root / "nclib" / "results").mkdir(parents=True)
-    (root / "nclib" / "__init__.py").write_text("ONE = 1\n")
+def small_book(root: Path, markup: str = EXPLORER, chapter: str = CHAPTER) -> Path:
+    """A tree with a book of three chapters, one with an explorer."""
+    plant(root)
     (root / "_toc.yml").write_text(CONTENTS)
     (root / "book" / "index.md").write_text(COVER)
     (root / "book" / "api-one.md").write_text("# Names\n\nThe signature of one.\n")
@@ -225,7 +217,7 @@ needs_latex = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small book, built as LaTeX."""
-    root = plant(tmp_path_factory.mktemp("print") / "tree")
+    root = small_book(tmp_path_factory.mktemp("print") / "tree")
     said = build(root, "latex")
     assert said.endswith("exit 0"), said
     return root
@@ -291,14 +283,14 @@ def test_nothing_of_a_screen_is_on_paper(printed: Path) -> None:
 )
 def test_figure_without_a_picture_is_told(tmp_path: Path, markup: str, words: str) -> None:
     """What has no picture leaves a line on paper; a picture that is broken fails the build."""
-    root = plant(tmp_path / "tree", markup, chapter="# Short\n")
+    root = small_book(tmp_path / "tree", markup, chapter="# Short\n")
     said = build(root, "latex")
     assert words in (latex_of(root) if said.endswith("exit 0") else said)
 
 
 def test_html_without_a_form_on_paper_fails(tmp_path: Path) -> None:
     """Prose may use few tags; what would be lost on paper fails the build."""
-    root = plant(tmp_path / "tree", "<p>sliders</p>", chapter="# Short\n")
+    root = small_book(tmp_path / "tree", "<p>sliders</p>", chapter="# Short\n")
     (root / "book" / "index.md").write_text("# The book\n\nSome <mark>marked</mark> words.\n")
     said = build(root, "latex")
     assert "HTML that has no form on paper: <mark>" in said

@@ -23,7 +23,7 @@ from nclib.explorers.scales import epochs_axis, notation, value_axis
 from nclib.records import Row, Run
 
 from .chromium import DESKTOP, PHONE, needs_chromium, open_page, overflow
-from .stage import calculate, channels, contrast, same, show_as_output
+from .stage import LEFT_BEHIND, calculate, faintest, inks, same, show_as_output, side_by_side
 
 pytestmark = needs_chromium
 
@@ -342,13 +342,10 @@ def test_touch_moves_the_slider(browser: Browser, saved: Path) -> None:
 def test_two_share_a_page_with_another(browser: Browser, tmp_path: Path) -> None:
     """Each obeys its own controls; the others, and the page's globals, stay as they are."""
     parts = [explorers.browser(RUNS), explorers.flow(), explorers.browser(RUNS)]
-    page = tmp_path / "all.html"
-    head = "<!doctype html><title>t</title><p id=p>text</p>"
-    head += "<script>before = ['before', ...Object.keys(window)]</script>"
-    page.write_text(head + "".join(part.html for part in parts), encoding="utf-8")
+    page = side_by_side(parts, tmp_path / "all.html")
     tab, visit = open_page(browser, page, DESKTOP)
     try:
-        assert tab.evaluate("Object.keys(window).filter((key) => !before.includes(key))") == []
+        assert tab.evaluate(LEFT_BEHIND) == []
         kinds = tab.locator("[data-explorer]").all()
         drawn = [kind.inner_html() for kind in kinds]
         kinds[2].locator("[name=quantity]").select_option("duality_gap")
@@ -389,13 +386,9 @@ def test_ink_stands_out(browser: Browser, saved: Path, scheme: Literal["light", 
     try:
         tab = context.new_page()
         tab.goto(saved.as_uri())
-        inks = """() => [...document.querySelectorAll("svg path:not(.nc-grid):not(.nc-limit)")]
-            .map((path) => getComputedStyle(path).stroke)"""
-        ground = (18, 18, 18) if scheme == "dark" else (255, 255, 255)
-        found = set(tab.evaluate(inks))
-        assert len(found) == 2 and min(contrast(channels(ink), ground) for ink in found) >= 3
+        found = inks(tab, but=":not(.nc-limit)")
+        assert len(found) == 2 and faintest(found, scheme) >= 3
         tab.emulate_media(media="print")
-        paper = set(tab.evaluate(inks))
-        assert min(contrast(channels(ink), (255, 255, 255)) for ink in paper) >= 3
+        assert faintest(inks(tab, but=":not(.nc-limit)"), "light") >= 3
     finally:
         context.close()

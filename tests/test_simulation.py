@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import torch
@@ -21,7 +21,19 @@ from nclib.tests.tolerances import TIGHT
 from nclib.theory.unconstrained import Point
 
 from .chromium import DESKTOP, PHONE, needs_chromium, open_page, overflow
-from .stage import Stage, calculate, channels, contrast, press, put, same, state, wait_steps, word
+from .stage import (
+    Stage,
+    alone,
+    calculate,
+    faintest,
+    inks,
+    press,
+    put,
+    same,
+    state,
+    wait_steps,
+    word,
+)
 
 pytestmark = needs_chromium
 SETTING = defaults("simulation")
@@ -39,11 +51,8 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tab(browser: Browser, saved: Path) -> Iterator[Tab]:
-    """The simulation alone on a page; complaints and other pages asked for fail the test."""
-    page, visit = open_page(browser, saved, DESKTOP)
-    yield page
-    page.close()
-    assert (visit.requests, visit.complaints) == ({saved.as_uri()}, [])
+    """The simulation alone on a page."""
+    yield from alone(browser, saved)
 
 
 def shown(point: Point, past: list[torch.Tensor], decay: float = 0.5) -> dict[str, str]:
@@ -272,14 +281,8 @@ def test_ink_stands_out(browser: Browser, saved: Path, scheme: Literal["light", 
         tab = context.new_page()
         tab.goto(saved.as_uri())
         tab.locator("select").select_option("space")
-        ground = (18, 18, 18) if scheme == "dark" else (255, 255, 255)
-        inks: list[Any] = tab.evaluate(
-            """() => [...document.querySelectorAll("svg path:not(.nc-grid):not(.nc-reach)")]
-                .map((path) => getComputedStyle(path))
-                .map(({ stroke, fill }) => stroke === "none" ? fill : stroke)"""
-        )
-        assert len(set(inks)) == 8
-        assert {ink for ink in inks if contrast(channels(ink), ground) < 3} == set()
+        found = inks(tab, but=":not(.nc-reach)")
+        assert len(found) == 8 and faintest(found, scheme) >= 3
     finally:
         context.close()
 

@@ -15,12 +15,15 @@ from nclib import explorers
 
 from .chromium import DESKTOP, PHONE, needs_chromium, open_page
 from .stage import (
+    LEFT_BEHIND,
     Stage,
+    alone,
     middle,
     numbers,
     press,
     put,
     show_as_output,
+    side_by_side,
     wait_steps,
     wait_words,
     word,
@@ -37,11 +40,8 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tab(browser: Browser, saved: Path) -> Iterator[Tab]:
-    """The simulation alone on a page; complaints and other pages asked for fail the test."""
-    page, visit = open_page(browser, saved, DESKTOP)
-    yield page
-    page.close()
-    assert (visit.requests, visit.complaints) == ({saved.as_uri()}, [])
+    """The simulation alone on a page."""
+    yield from alone(browser, saved)
 
 
 def rest(tab: Tab, decay: float) -> None:
@@ -247,13 +247,10 @@ WRITTEN = """() => {
 
 def test_two_on_a_page_keep_apart(browser: Browser, tmp_path: Path) -> None:
     """Each obeys its own buttons, though the script came twice, and none leaves a global."""
-    page = tmp_path / "two.html"
-    head = "<!doctype html><title>t</title><script>before = ['before', ...Object.keys(window)]"
-    parts = [made(), made(), explorers.flow()]
-    page.write_text(f"{head}</script>{''.join(part.html for part in parts)}", encoding="utf-8")
+    page = side_by_side([made(), made(), explorers.flow()], tmp_path / "two.html")
     tab, visit = open_page(browser, page, DESKTOP)
     try:
-        assert tab.evaluate("Object.keys(window).filter((key) => !before.includes(key))") == []
+        assert tab.evaluate(LEFT_BEHIND) == []
         kinds = tab.locator("[data-explorer]").all()
         drawn = [kind.inner_html() for kind in kinds]
         kinds[1].locator("[data-do=step]").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,16 @@ def tracked() -> list[Path]:
         for path in ROOT.rglob("*")
         if path.is_file() and not BUILT.intersection(path.relative_to(ROOT).parts)
     )
+
+
+def plant(root: Path) -> Path:
+    """A tree with the real commands, configuration and extensions, and a library of one line."""
+    for name in ("book/_ext", "book/_latex", "book/_static"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "_config.yml", "pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, root / name)
+    shutil.copy(ROOT / "book" / "references.bib", root / "book")
+    (root / "book" / "_extra").mkdir()
+    (root / "nclib" / "results").mkdir(parents=True)
+    (root / "nclib" / "__init__.py").write_text("ONE = 1\n")
+    return root
