@@ -3,6 +3,8 @@
 simplex         the shape that classes collapse to
 stats           ClassStats: how many, where, how spread
 head            Head, least squares, decisions
+running, projection
+                class statistics of a stream; a second look without a (d, d) matrix
 decomposition   the loss as L_NC1 + L_NC2/3 + L_perp
 metrics         every NC1-NC4 measurement, METRICS
 data, models    image sets as tensors; networks, split into trunk and head
@@ -16,6 +18,11 @@ robustness      DeepFool
 prediction, suite, kernels
                 which law the spectrum of a trained network follows
 reported        the papers' numbers
+meter, report, adapters
+                any classifier: hooked, measured, told; inside other people's loops
+loaders, weights, catalog
+                data, checkpoints and models by their names
+slurm, costs    the grid on a cluster, and what it costs
 theory          the four papers' mathematics in numbers, and ours
 proofs          the same mathematics in SymPy
 evidence, ledger
@@ -32,7 +39,9 @@ from .decomposition import LossTerms, decompose, regularized_mse
 from .head import Decisions, Head, decide, least_squares, ridge_from_weight_decay
 from .metrics import METRICS, Metric, measure
 from .notation import NOTATION
+from .projection import ProjectedStats, SecondPass
 from .records import RecordError, Row, Run
+from .running import RunningStats
 from .simplex import centering, simplex_etf
 from .stats import ClassStats
 
@@ -68,8 +77,10 @@ if TYPE_CHECKING:
     from .data import ImageSet
     from .experiments import published, run
     from .machine import Machine
+    from .meter import CollapseMeter
     from .models import split
     from .observations import observe
+    from .report import CollapseReport
     from .robustness import Perturbations, deepfool, robustness_of
     from .selection import choose
     from .sweeps import sweep
@@ -82,6 +93,8 @@ _LATER = {
     "CELLS": "cells",
     "Cell": "cells",
     "GRIDS": "cells",
+    "CollapseMeter": "meter",
+    "CollapseReport": "report",
     "ImageSet": "data",
     "published": "experiments",
     "run": "experiments",
@@ -131,6 +144,8 @@ __all__ = [
     "NOTATION",
     "Cell",
     "ClassStats",
+    "CollapseMeter",
+    "CollapseReport",
     "Decisions",
     "Head",
     "ImageSet",
@@ -138,10 +153,13 @@ __all__ = [
     "Machine",
     "Metric",
     "Perturbations",
+    "ProjectedStats",
     "Recipe",
     "RecordError",
     "Row",
     "Run",
+    "RunningStats",
+    "SecondPass",
     "bench",
     "cells",
     "centering",

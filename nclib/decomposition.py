@@ -77,9 +77,8 @@ def regularized_mse(stats: ClassStats, head: Head, ridge: float) -> float:
 
 def _spread_cost(stats: ClassStats, head: Head) -> float:
     """1/2 tr(W Sigma_W W^T)."""
-    W = head.weight
     # Sigma_W is positive semi-definite up to rounding; a cost is never negative.
-    return max(float(((W @ stats.within) * W).sum() / 2), 0.0)
+    return max(float(stats.spread_along(head.weight).sum() / 2), 0.0)
 
 
 def _mean_cost(stats: ClassStats, head: Head, targets: Tensor) -> float:

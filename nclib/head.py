@@ -11,7 +11,8 @@ from operator import add
 import torch
 from torch import Tensor, nn
 
-from .stats import CHUNK_BYTES, ClassStats, check_sample
+from .moments import CHUNK_BYTES
+from .stats import ClassStats, check_sample
 
 __all__ = ["Decisions", "Head", "decide", "least_squares", "ridge_from_weight_decay"]
 

@@ -34,27 +34,17 @@ __all__ = [
 ]
 
 
-EPS = torch.finfo(torch.float64).eps
-
-
 def relative_variability(stats: ClassStats) -> float:
     """Within-class spread in units of between-class spread: tr(Sigma_W Sigma_B^+) / C.
 
-    Sigma_B has rank at most C-1, and that is enforced: a C-th direction that rounding adds would
-    be inverted and drown the rest. Infinite when all class means coincide.
+    Infinite when all class means coincide.
 
     Source: Papyan, Han & Donoho 2020, Fig. 6 (NC1).   Chapter: collapse.
     """
-    C = stats.num_classes
-    scaled = stats.priors.sqrt()[:, None] * stats.centered_means  # (C, d), A^T A = Sigma_B
-    _, s, Vh = torch.linalg.svd(scaled, full_matrices=False)
-    # Sigma_B^+ from the singular values of A, not of A^T A: half the digits would be lost there.
-    cutoff = max(float(s.max()) * max(scaled.shape) * EPS, _rounding(stats))
-    keep = (s > cutoff) & (torch.arange(len(s), device=s.device) < C - 1)
-    if not bool(keep.any()):
+    rows, sizes = stats.directions()
+    if not len(sizes):
         return float("inf")
-    Vh, s = Vh[keep], s[keep]
-    return float((((Vh @ stats.within) * Vh).sum(1) / s.square()).sum() / C)
+    return float((stats.spread_along(rows) / sizes.square()).sum() / stats.num_classes)
 
 
 def variance_ratio(stats: ClassStats) -> float:
@@ -65,7 +55,7 @@ def variance_ratio(stats: ClassStats) -> float:
     Source: Jacot et al. 2025, NC1.   Chapter: collapse.
     """
     between = float((stats.priors * stats.centered_means.square().sum(1)).sum())
-    if between <= _rounding(stats) ** 2:
+    if between <= stats.rounding**2:
         return float("inf")
     return float(stats.spread.sum() / stats.total_count) / between
 
@@ -79,12 +69,14 @@ def distance_to_variance(stats: ClassStats) -> float:
     Source: Galanti, Gyorgy & Hutter 2022 (CDNV).   Chapter: collapse.
     """
     stats.require_every_class()
-    variance = stats.spread / stats.counts
-    first, second = _pairs(stats.num_classes)
-    distance = (stats.means[first] - stats.means[second]).square().sum(1)
-    if bool((distance <= _rounding(stats) ** 2).any()):
-        return float("inf")
-    return float(((variance[first] + variance[second]) / (2 * distance)).mean())
+    variance, total, least = stats.spread / stats.counts, 0.0, stats.rounding**2
+    pairs = stats.num_classes * (stats.num_classes - 1) / 2
+    for c in range(stats.num_classes - 1):  # a row of pairs at a time: all would be C^2 d numbers
+        distance = (stats.means[c + 1 :] - stats.means[c]).square().sum(1)
+        if bool((distance <= least).any()):
+            return float("inf")
+        total += float(((variance[c] + variance[c + 1 :]) / (2 * distance)).sum())
+    return total / pairs
 
 
 def condition_number(stats: ClassStats) -> float:
@@ -197,16 +189,6 @@ def measure(stats: ClassStats, head: Head) -> dict[str, float]:
         raise ValueError(f"stats: expected at least 2 classes, got {stats.num_classes}")
     stats.require_every_class()
     return {name: metric(stats, head) for name, metric in METRICS.items()}
-
-
-def _rounding(stats: ClassStats) -> float:
-    """Distances between class means up to this size are made of rounding."""
-    return float(stats.means.norm()) * max(stats.means.shape) * EPS
-
-
-def _pairs(num_classes: int) -> tuple[Tensor, Tensor]:
-    first, second = torch.triu_indices(num_classes, num_classes, offset=1)
-    return first, second
 
 
 _PAPYAN = "Papyan, Han & Donoho 2020"

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .moments import Moments
+
 __all__ = ["ClassStats"]
 
-CHUNK_BYTES = 2 << 20  # float64 copy centered at once: one that stays in the cache is 2x faster
+EPS = torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,27 +38,37 @@ class ClassStats:
 
     counts: Tensor  # (C,)    int64, samples per class
     means: Tensor  # (C, d)  class means; zero where a class has no sample yet
-    scatter: Tensor  # (d, d)  sum over samples of (h - mu_c)(h - mu_c)^T
+    scatter: Tensor | None  # (d, d)  sum of (h - mu_c)(h - mu_c)^T; None where it was not kept
     spread: Tensor  # (C,)    sum over samples of |h - mu_c|^2, class by class
 
     @classmethod
-    def of(cls, features: Tensor, labels: Tensor, num_classes: int) -> ClassStats:
+    def of(
+        cls, features: Tensor, labels: Tensor, num_classes: int, *, covariance: bool = True
+    ) -> ClassStats:
         """Statistics of features (N, d) with labels (N,), int64 in 0..C-1.
 
         One pass in float64, each class shifted by its own first sample; classes may be absent.
+        Without ``covariance`` the scatter is not kept, and memory stays C x d.
         Non-finite features, wrong shapes and labels out of range are named in a ValueError.
         """
         check_sample(features, labels, num_classes)
         features, labels = features.detach(), labels.detach()
         if features.device.type == "mps":  # no float64 on Apple GPUs
             features, labels = features.cpu(), labels.cpu()
-        counts = torch.bincount(labels, minlength=num_classes)
-        origin = _first_samples(features, labels, counts)
-        means, spread, scatter, lost = _around(features, labels, counts, origin)
-        if bool((lost > 1e3 * spread).any()):
-            # A first sample far out costs digits across its direction: once more, from the means.
-            means, spread, scatter, _ = _around(features, labels, counts, means)
-        return cls(counts, means, scatter, spread)
+        moments = Moments.around_first_samples(
+            num_classes, features.shape[1], covariance=covariance, device=features.device
+        )
+        moments.add(features, labels)
+        if moments.is_far:  # once more, from the means
+            moments = Moments(moments.centered()[0], known=True, covariance=covariance)
+            moments.add(features, labels)
+        return cls.of_moments(moments)
+
+    @classmethod
+    def of_moments(cls, moments: Moments) -> ClassStats:
+        """The statistics that sums around any origin amount to."""
+        means, spread, scatter = moments.centered()
+        return cls(moments.counts.clone(), means, scatter, spread)
 
     def __radd__(self, other: object) -> ClassStats:
         """Let sum() start from 0."""
@@ -80,14 +92,17 @@ class ClassStats:
             other.means,
             self.means + shift * (other.counts / n)[:, None],
         )
-        scatter = self.scatter + other.scatter + shift.T @ (weight[:, None] * shift)
+        scatter = None
+        if self.scatter is not None and other.scatter is not None:
+            scatter = self.scatter + other.scatter + shift.T @ (weight[:, None] * shift)
         spread = self.spread + other.spread + weight * shift.square().sum(1)
         return ClassStats(counts, means, scatter, spread)
 
     def to(self, device: torch.device | str) -> ClassStats:
         """The same statistics on another device."""
+        scatter = None if self.scatter is None else self.scatter.to(device)
         return ClassStats(
-            *(t.to(device) for t in (self.counts, self.means, self.scatter, self.spread))
+            self.counts.to(device), self.means.to(device), scatter, self.spread.to(device)
         )
 
     @property
@@ -125,7 +140,36 @@ class ClassStats:
     def within(self) -> Tensor:
         """Sigma_W = scatter / N, (d, d)."""
         self.require_every_class()
+        if self.scatter is None:
+            raise ValueError(
+                "stats: expected the within-class scatter (d, d), which was not kept: "
+                "take the statistics with covariance=True"
+            )
         return self.scatter / self.total_count
+
+    def spread_along(self, vectors: Tensor) -> Tensor:
+        """v^T Sigma_W v for each row v of vectors (k, d): (k,)."""
+        return ((vectors @ self.within) * vectors).sum(1)
+
+    def directions(self) -> tuple[Tensor, Tensor]:
+        """Orthonormal rows (r, d) that span the centered means, r <= C-1, and their sizes (r,).
+
+        The squared sizes are the eigenvalues of Sigma_B that are not rounding, largest first. The
+        rank is at most C-1, and that is enforced: a C-th direction that rounding adds would be
+        divided by, and drown the rest.
+        """
+        C = self.num_classes
+        scaled = self.priors.sqrt()[:, None] * self.centered_means  # (C, d), A^T A = Sigma_B
+        # From the singular values of A, not of A^T A: half the digits would be lost there.
+        _, sizes, rows = torch.linalg.svd(scaled, full_matrices=False)
+        cutoff = max(float(sizes.max()) * max(scaled.shape) * EPS, self.rounding)
+        keep = (sizes > cutoff) & (torch.arange(len(sizes), device=sizes.device) < C - 1)
+        return rows[keep], sizes[keep]
+
+    @property
+    def rounding(self) -> float:
+        """Distances between class means up to this size are made of rounding."""
+        return float(self.means.norm()) * max(self.means.shape) * EPS
 
     @property
     def between(self) -> Tensor:
@@ -145,54 +189,6 @@ class ClassStats:
             raise ValueError(
                 f"stats: expected samples of all {self.num_classes} classes, none of {empty}"
             )
-
-
-def _first_samples(features: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
-    """The first sample of each class, (C, d) float64; zero where a class has none."""
-    position = torch.arange(len(labels), device=labels.device)
-    first = torch.zeros_like(counts).scatter_reduce(
-        0, labels, position, reduce="amin", include_self=False
-    )
-    return torch.where((counts > 0)[:, None], features[first].double(), 0.0)
-
-
-def _around(
-    features: Tensor, labels: Tensor, counts: Tensor, origin: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Means (C, d), spread (C,), scatter (d, d) by one pass around origin (C, d), and what the
-    shift from there to the means took off the spread (C,)."""
-    sums, squares, moment = _moments(features, labels, origin)
-    delta = sums / counts.clamp(min=1)[:, None]
-    weighted = counts[:, None] * delta
-    lost = (weighted * delta).sum(1)
-    # Rounding can leave -0 or a hair less where a class is a single point.
-    return origin + delta, (squares - lost).clamp(min=0), moment - delta.T @ weighted, lost
-
-
-def _moments(features: Tensor, labels: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums (C, d), squared lengths (C,) and scatter (d, d) of h - origin, class by class.
-
-    The scatter is summed by block rows from the diagonal on, and mirrored at the end. A symmetric
-    BLAS product would save more, but brings threads of its own that fight torch's for the cores.
-    """
-    C, d = origin.shape
-    sums, spread, scatter = origin.new_zeros(C, d), origin.new_zeros(C), origin.new_zeros(d, d)
-    rows, block = max(CHUNK_BYTES // (8 * d), d), max(d // 8, 64)
-    for h, y in zip(features.split(rows), labels.split(rows), strict=True):
-        x = h - origin[y]  # float64: the shift is, and it wins
-        _add_by_class(sums, y, x)
-        _add_by_class(spread, y, torch.linalg.vecdot(x, x))
-        for i in range(0, d, block):
-            scatter[i : i + block, i:].addmm_(x[:, i : i + block].T, x[:, i:])
-    return sums, spread, scatter.triu() + scatter.triu(1).T
-
-
-def _add_by_class(total: Tensor, labels: Tensor, values: Tensor) -> None:
-    """total[labels] += values, in an order that does not change from run to run."""
-    if total.device.type == "cpu":
-        total.index_add_(0, labels, values)
-    else:  # index_add_ is not deterministic on a GPU; a product is
-        total += torch.nn.functional.one_hot(labels, len(total)).to(values).T @ values
 
 
 def check_sample(features: Tensor, labels: Tensor, num_classes: int) -> None:

@@ -20,26 +20,34 @@ from .conftest import pytest_cmdline_main
 
 PACKAGE = Path(nclib.__file__).parent
 FLOORS = {
-    "simplex": 0, "records": 0, "checkpoints": 0, "interrupts": 0, "files": 0,
+    "simplex": 0, "moments": 0, "records": 0, "checkpoints": 0, "interrupts": 0, "files": 0,
     "reported": 0, "notation": 0, "palette": 0, "root": 0, "findings": 0,
-    "stats": 1, "data": 1,
-    "head": 2,
+    "stats": 1, "data": 1, "weights": 1,
+    "head": 2, "running": 2, "loaders": 2,
     "decomposition": 3, "metrics": 3, "models": 3, "portrait": 3, "snr": 3, "machine": 3,
-    "proofs": 4, "training": 4, "series": 4, "theory": 4, "robustness": 4,
+    "projection": 3,
+    "proofs": 4, "training": 4, "series": 4, "theory": 4, "robustness": 4, "catalog": 4,
     "recipes": 5, "miniatures": 5, "wide_networks": 5, "kernels": 5, "prediction": 5,
     "selection": 5, "statements": 5,
     "cells": 6, "evidence": 6, "explorers": 6, "figures": 6,
-    "observations": 7, "ledger": 7, "standings": 7,
-    "experiments": 8, "bench": 8, "suite": 8, "sweeps": 8,
-    "sweep_command": 9, "tables": 9,
-    "__main__": 10,
+    "observations": 7, "ledger": 7, "standings": 7, "report": 7, "costs": 7,
+    "experiments": 8, "bench": 8, "suite": 8, "sweeps": 8, "meter": 8,
+    "slurm": 9, "tables": 9, "adapters": 9,
+    "sweep_command": 10, "measure_command": 10,
+    "__main__": 11,
 }  # fmt: skip
 ONLY_IN = {
-    "torchvision": {"data", "files", "models", "bench"},
+    "torchvision": {"data", "files", "models", "bench", "loaders", "catalog"},
     "sympy": {"proofs"},
     "matplotlib": {"figures"},
     "plotly": {"figures"},
     "sklearn": {"data"},
+    "timm": {"catalog"},
+    "safetensors": {"weights"},
+    "submitit": {"slurm"},
+    "torchmetrics": {"adapters"},
+    "lightning": {"adapters"},
+    "transformers": {"adapters"},
 }
 STDLIB_ONLY = {"records"}
 
