@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from .sweeps import sweep
     from .training import Recipe, fit
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 # Higher floors bring torchvision, SymPy or matplotlib with them: loaded on first use.
 _LATER = {

@@ -33,6 +33,8 @@ VENDORED = ROOT / "book" / "_extra" / "vendor"
 # Declared though no module imports them: torchvision reads SVHN with scipy, and hands out numpy;
 # plotly shows figures in notebooks by nbformat.
 INDIRECT = {"numpy", "scipy", "nbformat"}
+EXTRAS = ("metrics", "measure", "cluster")  # of the package; the others build and test the book
+BROUGHT_ALONG = {"accelerate", "tensorboard"}  # transformers' and torch's own wrappers need them
 RESULTS_CAP = 5_000_000  # bytes of published runs, all together
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
 # In pieces, so that this file does not hold what it looks for.
@@ -106,8 +108,12 @@ def test_dependencies_have_lower_bounds_only() -> None:
 
 def test_declared_dependencies_are_the_imported_ones() -> None:
     """What pyproject.toml asks for is what the package imports, no more and no less."""
-    runtime = [Requirement(line) for line in project()["dependencies"]]
-    assert imported_below(ROOT / "nclib", tests=False) | INDIRECT == import_names(runtime)
+    runtime = import_names([Requirement(line) for line in project()["dependencies"]])
+    extras = {one for name in EXTRAS for one in project()["optional-dependencies"][name]}
+    optional = import_names([Requirement(line) for line in extras])
+    found = imported_below(ROOT / "nclib", tests=False)
+    assert (found - optional) | INDIRECT == runtime
+    assert found & optional == optional - BROUGHT_ALONG
 
 
 def test_tests_import_declared_packages() -> None:
