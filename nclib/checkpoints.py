@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["CheckpointError", "read", "write"]
+__all__ = ["CheckpointError", "read", "require_whole", "write"]
 
 
 class CheckpointError(ValueError):
@@ -43,6 +44,7 @@ def write(path: Path | str, state: dict[str, Any]) -> None:
 
 def read(path: Path | str, identity: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     """A checkpoint of this identity with these fields, on the CPU; no code in the file is run."""
+    require_whole(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle may raise anything
@@ -54,6 +56,24 @@ def read(path: Path | str, identity: dict[str, Any], fields: Sequence[str]) -> d
     if missing:
         raise CheckpointError(f"{path}: expected {sorted(missing)} too, got {sorted(state)}")
     return state
+
+
+def require_whole(path: Path | str) -> None:
+    """Raise CheckpointError where a part of an archive does not fit the checksum beside it.
+
+    ``torch.load`` does not look at them: a training would go on from a weight with a flipped bit.
+    What is no zip archive passes; whether it is a checkpoint says the reader.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            written = any(entry.CRC for entry in archive.infolist())  # torch can leave them out
+            part = archive.testzip() if written else None
+    except Exception as error:  # a damaged archive may raise anything, too
+        raise CheckpointError(f"{path}: not a checkpoint that can be read: {error}") from error
+    if part is not None:
+        raise CheckpointError(f"{path}: damaged: {part} does not fit its checksum")
 
 
 def _reason(error: BaseException) -> str:

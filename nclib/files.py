@@ -176,6 +176,8 @@ def _check_labels(where: str, count: int, labels: Tensor) -> None:
     if labels.shape != (count,):
         shape = tuple(labels.shape)
         raise DataError(f"{where}: expected one label for each of {count} images, got {shape}")
+    if not count:
+        raise DataError(f"{where}: expected one or more images, got none")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high > 9:
         raise DataError(f"{where}: expected labels of 10 classes, 0 to 9, got {low} to {high}")

@@ -5,16 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 
 import torch
 from torch import Tensor, nn
 
-from .moments import CHUNK_BYTES
+from .moments import rows_at_once
 from .stats import ClassStats, check_sample
 
-__all__ = ["Decisions", "Head", "decide", "least_squares", "ridge_from_weight_decay"]
+__all__ = [
+    "Choices",
+    "Decisions",
+    "Head",
+    "compare",
+    "decide",
+    "least_squares",
+    "ridge_from_weight_decay",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,8 +217,8 @@ def decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decis
     """Compare the head's decision with the label and with the nearest class mean.
 
     features (N, d), labels (N,), means (C, d) of classes that have all been seen: usually the
-    *training* means, also for test features. The bias is part of the decision. Ties go to the
-    lowest class.
+    *training* means, also for test features. The bias is part of the decision. Ties, up to
+    rounding, go to the lowest class.
 
     Source: Papyan, Han & Donoho 2020, Fig. 7.   Chapter: collapse.
     """
@@ -227,25 +235,70 @@ def decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decis
         )
     if not bool(torch.isfinite(means).all()):
         raise ValueError("means: expected finite values, got NaN or infinity")
-    # The chunk that suits a CPU's cache would be thousands of launches on a GPU.
-    chunk = CHUNK_BYTES if features.device.type == "cpu" else 128 * CHUNK_BYTES
-    rows = max(chunk // (8 * head.dimension), 1)
+    choices = Choices(head, means.to(head.weight))
+    rows = rows_at_once(head.dimension, features.device)
     pieces = zip(features.split(rows), labels.split(rows), strict=True)
-    return reduce(add, (_decide(h, y, head, means) for h, y in pieces))
+    return reduce(add, (choices.compared(h, y) for h, y in pieces))
 
 
-def _decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decisions:
-    """Logits and distances from one product, around the middle of the means.
+class Choices:
+    """What a head and the nearest of the class means (C, d) choose for samples, in float64.
 
-    Without that shift two means far from zero and close to each other would tie by rounding; and
-    |h - mu|^2 needs no |h|^2 to find the nearest.
+    Around the middle of the means: without that shift two means far from zero and close to each
+    other would tie by rounding, and |h - mu|^2 needs no |h|^2 to find the nearest. What float64
+    cannot tell apart is a tie, and goes to the lowest class: the same in every batch.
     """
-    means = means.to(head.weight)
-    origin = means.mean(0)
-    centered = means - origin
-    h = features.to(head.weight) - origin
-    scores, nearness = (h @ torch.cat([head.weight, centered]).T).split(head.num_classes, dim=1)
-    chosen = (scores + (head.weight @ origin + head.bias)).argmax(1)
-    nearest = (nearness - centered.square().sum(1) / 2).argmax(1)
-    correct = (chosen == labels.to(chosen.device)).sum()
-    return Decisions(len(h), int(correct), int((chosen == nearest).sum()))
+
+    def __init__(self, head: Head, means: Tensor) -> None:
+        self.head = head
+        self.means = means
+        self.origin = means.mean(0)
+        self.base = head.weight @ self.origin + head.bias  # logits of the origin
+        self.size = float(torch.linalg.vector_norm(head.weight, dim=1).max())
+        self.rounding = (head.dimension + 8) * torch.finfo(torch.float64).eps
+
+    @cached_property
+    def centered(self) -> Tensor:
+        """The means around their middle, (C, d)."""
+        return self.means - self.origin
+
+    @cached_property
+    def radii(self) -> Tensor:
+        """Their distances from it, (C,)."""
+        return torch.linalg.vector_norm(self.centered, dim=1)
+
+    def chosen(self, features: Tensor) -> Tensor:
+        """The head's classes (B,)."""
+        return self._chosen(features.to(self.origin) - self.origin)
+
+    def nearest(self, features: Tensor) -> Tensor:
+        """The classes (B,) with the nearest means."""
+        return self._nearest(features.to(self.origin) - self.origin)
+
+    def compared(self, features: Tensor, labels: Tensor) -> Decisions:
+        """Both, counted against each other and against the labels."""
+        h = features.to(self.origin) - self.origin
+        return compare(self._chosen(h), self._nearest(h), labels.to(h.device))
+
+    def _chosen(self, h: Tensor) -> Tensor:
+        reach = torch.linalg.vector_norm(h, dim=1)
+        return _lowest_of_best(
+            h @ self.head.weight.T + self.base, self.rounding * self.size * reach
+        )
+
+    def _nearest(self, h: Tensor) -> Tensor:
+        reach, R = torch.linalg.vector_norm(h, dim=1), float(self.radii.max())
+        nearness = h @ self.centered.T - self.radii.square() / 2
+        return _lowest_of_best(nearness, self.rounding * R * (reach + R))
+
+
+def compare(chosen: Tensor, nearest: Tensor, labels: Tensor) -> Decisions:
+    """Decisions of a head's classes (B,), the nearest means' (B,) and the labels (B,)."""
+    return Decisions(len(labels), int((chosen == labels).sum()), int((chosen == nearest).sum()))
+
+
+def _lowest_of_best(scores: Tensor, tie: Tensor) -> Tensor:
+    """The lowest class among those whose scores (B, C) are within ``tie`` (B,) of the best."""
+    best = scores.max(1).values
+    tie = tie + 4 * torch.finfo(scores.dtype).eps * best.abs()
+    return (scores >= (best - tie)[:, None]).to(torch.uint8).argmax(1)

@@ -16,7 +16,14 @@ from torch import Tensor
 
 from .head import Head, require_pair
 from .notation import markdown_table, math
-from .simplex import angle_to_simplex, centering, cosine_spread, gram_distance, norm_spread
+from .simplex import (
+    angle_to_simplex,
+    cosine_spread,
+    gram_distance,
+    norm_spread,
+    row_blocks,
+    simplex_gap,
+)
 from .stats import ClassStats
 
 __all__ = [
@@ -33,6 +40,8 @@ __all__ = [
     "variance_ratio",
 ]
 
+CLOSE = 1e-2  # |a - b|^2 over |a|^2 + |b|^2: below, it is taken from a - b
+
 
 def relative_variability(stats: ClassStats) -> float:
     """Within-class spread in units of between-class spread: tr(Sigma_W Sigma_B^+) / C.
@@ -41,10 +50,8 @@ def relative_variability(stats: ClassStats) -> float:
 
     Source: Papyan, Han & Donoho 2020, Fig. 6 (NC1).   Chapter: collapse.
     """
-    rows, sizes = stats.directions()
-    if not len(sizes):
-        return float("inf")
-    return float((stats.spread_along(rows) / sizes.square()).sum() / stats.num_classes)
+    found = stats.variability
+    return float(found.sum() / stats.num_classes) if len(found) else float("inf")
 
 
 def variance_ratio(stats: ClassStats) -> float:
@@ -69,14 +76,23 @@ def distance_to_variance(stats: ClassStats) -> float:
     Source: Galanti, Gyorgy & Hutter 2022 (CDNV).   Chapter: collapse.
     """
     stats.require_every_class()
-    variance, total, least = stats.spread / stats.counts, 0.0, stats.rounding**2
-    pairs = stats.num_classes * (stats.num_classes - 1) / 2
-    for c in range(stats.num_classes - 1):  # a row of pairs at a time: all would be C^2 d numbers
-        distance = (stats.means[c + 1 :] - stats.means[c]).square().sum(1)
-        if bool((distance <= least).any()):
-            return float("inf")
-        total += float(((variance[c] + variance[c + 1 :]) / (2 * distance)).sum())
-    return total / pairs
+    variance, centered = stats.spread / stats.counts, stats.means - stats.means.mean(0)
+    squares, total, least = centered.square().sum(1), 0.0, stats.rounding**2
+    position = torch.arange(stats.num_classes, device=squares.device)
+    for start, rows in row_blocks(centered):  # all pairs at once would be C^2 d numbers
+        reach = squares[start : start + len(rows), None] + squares
+        later = position > position[start : start + len(rows), None]
+        distance = torch.where(later, reach - 2 * rows @ centered.T, float("inf"))
+        # Where two means are close, for their size, that difference has lost its digits.
+        close = (distance <= CLOSE * reach + 4 * least).any(1)
+        for row in torch.nonzero(close).flatten().tolist():
+            near = (stats.means[start + row + 1 :] - stats.means[start + row]).square().sum(1)
+            if bool((near <= least).any()):
+                return float("inf")
+            distance[row, start + row + 1 :] = near
+        both = variance[start : start + len(rows), None] + variance
+        total += float((both / (2 * distance)).sum())
+    return total / (stats.num_classes * (stats.num_classes - 1) / 2)
 
 
 def condition_number(stats: ClassStats) -> float:
@@ -108,9 +124,7 @@ def product_distance(stats: ClassStats, head: Head) -> float:
 
     Source: Zhou et al. 2022, Appendix A (NC3).   Chapter: collapse.
     """
-    product = head.weight @ stats.centered_means.T
-    target = centering(stats.num_classes).to(product)
-    return float((product / product.norm() - target / target.norm()).norm())
+    return simplex_gap(head.weight, stats.centered_means)
 
 
 def alignment(stats: ClassStats, head: Head) -> float:

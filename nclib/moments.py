@@ -6,14 +6,93 @@ their own exactly where features collapse.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-__all__ = ["CHUNK_BYTES", "Moments", "add_by_class"]
+__all__ = ["Chunks", "Moments", "Shift", "add_by_class", "rows_at_once"]
 
 CHUNK_BYTES = 2 << 20
 """Size of the float64 copy that is centered at once: one that stays in the cache is 2x faster."""
 FAR = 1e3  # squared distance of the origin from the mean, in units of the spread: digits are lost
+
+
+def rows_at_once(dimension: int, device: torch.device, least: int = 1) -> int:
+    """How many samples of this many features to work on at once."""
+    rows = CHUNK_BYTES // (8 * dimension)
+    # What suits a CPU's cache would be thousands of launches on a GPU.
+    return max(rows if device.type == "cpu" else 64 * rows, least)
+
+
+class Chunks:
+    """Batches of any size regrouped to chunks of ``rows`` samples, in the order they come.
+
+    The sums of a stream are then the same numbers, to the last bit, however it is batched.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self._features = self._labels = torch.empty(0)
+        self._waiting = 0
+
+    def put(self, features: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The chunks that these samples complete; what is left over waits."""
+        if self._waiting and features.dtype != self._features.dtype:
+            yield from self.take()
+        while len(labels):
+            if not self._waiting and len(labels) >= self.rows:
+                yield features[: self.rows], labels[: self.rows]
+                features, labels = features[self.rows :], labels[self.rows :]
+                continue
+            room = self.rows - self._waiting
+            self._keep(features[:room], labels[:room])
+            features, labels = features[room:], labels[room:]
+            if self._waiting == self.rows:
+                yield from self.take()
+
+    def take(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """What waits, if anything; it waits no longer."""
+        if self._waiting:
+            found, self._waiting = self.waiting, 0
+            yield found
+
+    @property
+    def waiting(self) -> tuple[Tensor, Tensor]:
+        """The samples that wait for more."""
+        return self._features[: self._waiting], self._labels[: self._waiting]
+
+    def _keep(self, features: Tensor, labels: Tensor) -> None:
+        if not self._waiting and self._features.dtype != features.dtype or not len(self._labels):
+            self._features = features.new_empty(self.rows, features.shape[1])
+            self._labels = labels.new_empty(self.rows)
+        end = self._waiting + len(labels)
+        self._features[self._waiting : end] = features
+        self._labels[self._waiting : end] = labels
+        self._waiting = end
+
+
+class Shift:
+    """Samples minus the point of their class, in float64: points (C, d).
+
+    The result lies in memory that is used again; fresh memory of this size costs more than the
+    subtraction. From float32 samples and a point near them the difference is exact.
+    """
+
+    def __init__(self, points: Tensor, rows: int) -> None:
+        self.points = points
+        self._rows = rows
+        self._space = points.new_empty(2, 0, points.shape[1])
+
+    def __call__(self, features: Tensor, labels: Tensor) -> Tensor:
+        """features (B, d) - points[labels], (B, d), until the next call."""
+        if self._space.shape[1] < len(labels):
+            rows = max(len(labels), min(self._rows, 2 * len(labels)))
+            self._space = self.points.new_empty(2, rows, self.points.shape[1])
+        x, point = self._space[:, : len(labels)]
+        torch.index_select(self.points, 0, labels, out=point)
+        # Converted first: a subtraction of mixed types is slower than both steps.
+        return x.copy_(features).sub_(point)
 
 
 class Moments:
@@ -31,6 +110,8 @@ class Moments:
         self.sums = torch.zeros_like(origin)
         self.squares = origin.new_zeros(C)
         self.moment = origin.new_zeros(d, d) if covariance else None  # upper block rows only
+        self.rows = rows_at_once(d, origin.device, least=min(d, 1024) if covariance else 1)
+        self._shift = Shift(origin, self.rows)
 
     @classmethod
     def around_first_samples(
@@ -46,30 +127,26 @@ class Moments:
         The moment is summed by block rows from the diagonal on, and mirrored at the end. A
         symmetric BLAS product would save more, but brings threads of its own that fight torch's.
         """
-        d = self.origin.shape[1]
         if not self.known:
             self._find_origins(features, labels)
         self.counts += torch.bincount(labels, minlength=len(self.counts))
-        covariance = self.moment is not None
-        rows = max(CHUNK_BYTES // (8 * d), d if covariance else 1)
-        if features.device.type != "cpu":  # what suits a cache would be thousands of launches
-            rows = max(rows, 64 * CHUNK_BYTES // (8 * d))
-        for h, y in zip(features.split(rows), labels.split(rows), strict=True):
-            x = h - self.origin[y]  # float64: the origin is, and it wins
+        for h, y in zip(features.split(self.rows), labels.split(self.rows), strict=True):
+            x = self._shift(h, y)
             add_by_class(self.sums, y, x)
-            add_by_class(self.squares, y, torch.linalg.vecdot(x, x))
+            add_by_class(self.squares, y, torch.linalg.vector_norm(x, dim=1).square_())
             if self.moment is not None:
                 _add_upper(self.moment, x)
 
     @property
     def lost(self) -> Tensor:
         """n_c |mu_c - origin|^2, (C,): what the shift from the origin takes off the spread."""
-        return self.sums.square().sum(1) / self.counts.clamp(min=1)
+        return torch.linalg.vector_norm(self.sums, dim=1).square_() / self.counts.clamp(min=1)
 
     @property
     def is_far(self) -> bool:
         """Whether an origin lies so far out that it costs digits across its direction."""
-        return bool((self.lost > FAR * (self.squares - self.lost).clamp(min=0)).any())
+        lost = self.lost
+        return bool((lost > FAR * (self.squares - lost).clamp(min=0)).any())
 
     def centered(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Means (C, d), spread (C,) and scatter (d, d) around the means."""

@@ -65,7 +65,7 @@ class Run:
     device: str
     precision: str
     started: str  # UTC, ISO 8601
-    status: str  # "running", "paused", "finished", "diverged" or "failed"
+    status: str  # one of STATUSES
     seconds: float = 0.0
     reason: str = ""  # in words, of a run that diverged or failed
 
@@ -98,6 +98,8 @@ class Row:
 
 PACKAGES = ("neural-collapse-mse", "torch", "torchvision", "numpy")
 LOCK_PATIENCE = 0.2  # seconds
+STATUSES = ("running", "paused", "finished", "diverged", "failed")
+NOT_FINITE = ("nan", "inf", "-inf")  # how a line writes the numbers that JSON does not have
 KINDS: dict[str, type[Run | Row]] = {"run": Run, "row": Row}
 
 
@@ -174,20 +176,22 @@ def read(path: Path | str) -> tuple[Run, list[Row]]:
     """The run (its last line) and its rows. A damaged line is named, the file left untouched.
 
     A torn last line (no newline: the writer was killed) is not yet a record and is passed over.
+    What a line says is believed: a digit that was changed into another one cannot be seen.
     """
     run: Run | None = None
-    rows: list[Row] = []
-    for record in _records(Path(path)):
+    rows: list[tuple[int, Row]] = []
+    for number, record in enumerate(_records(Path(path)), start=1):
         if isinstance(record, Run):
             run = record
         else:
-            rows.append(record)
+            rows.append((number, record))
     if run is None:
         raise RecordError(f"{path}: expected a run line first, found none")
-    strangers = {row.run for row in rows} - {run.id}
+    strangers = {row.run: number for number, row in reversed(rows) if row.run != run.id}
     if strangers:
-        raise RecordError(f"{path}: expected rows of {run.id}, got rows of {sorted(strangers)}")
-    return run, rows
+        where = f"{path}, line {min(strangers.values())}"
+        raise RecordError(f"{where}: expected rows of {run.id}, got rows of {sorted(strangers)}")
+    return run, [row for _, row in rows]
 
 
 @contextmanager
@@ -296,11 +300,12 @@ def _default(field_: Field[Any]) -> Any:
 
 def _records(path: Path) -> Iterator[Run | Row]:
     try:
+        _require_regular(path)
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: cannot read: {error.strerror}") from error
-    whole = content[: content.rfind(b"\n") + 1]
-    for number, line in enumerate(whole.splitlines(), start=1):
+    # Not splitlines(), for which a carriage return alone ends a line, too.
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
             yield _decode(line)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -309,11 +314,11 @@ def _records(path: Path) -> Iterator[Run | Row]:
 
 
 def _decode(line: bytes) -> Run | Row:
-    data = json.loads(line.decode())
+    data = json.loads(line.decode(), object_pairs_hook=_each_once)
     if not isinstance(data, dict):
         raise ValueError(f"expected an object, got {type(data).__name__}")
     kind = data.pop("kind", None)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"expected kind to be one of {sorted(KINDS)}, got {kind!r}")
     return _typed(KINDS[kind], data)
 
@@ -325,25 +330,38 @@ def _typed(cls: type[Run | Row], data: dict[str, Any]) -> Run | Row:
     if unknown:
         raise ValueError(f"unknown fields {unknown}, as of a newer version of this package")
     values = {name: _field(name, known[name], value) for name, value in data.items()}
+    if cls is Run and values.get("status", "running") not in STATUSES:
+        raise ValueError(f"status: expected one of {STATUSES}, got {values['status']!r:.60}")
     return cls(**values)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; the last value of a name would replace the others in silence."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError(f"expected each name once, got {[name for name, _ in pairs]}")
+    return found
 
 
 def _field(name: str, annotation: str, value: Any) -> Any:
     if annotation == "float":
-        return float(value)
-    if annotation == "int" and type(value) is int:
-        return value
-    if annotation == "str" and isinstance(value, str):
+        return _number(name, value)
+    plain = {"Any": True, "int": type(value) is int, "str": isinstance(value, str)}
+    if plain.get(annotation):
         return value
     if annotation == "list[float]" and isinstance(value, list):
-        return [float(item) for item in value]
+        return [_number(name, item) for item in value]
     if annotation.startswith("dict") and isinstance(value, dict):
-        return _numbers(value) if annotation.endswith(("float]]", "float]")) else value
+        inner = annotation.removeprefix("dict[str, ").removesuffix("]")
+        return {key: _field(f"{name}.{key}", inner, item) for key, item in value.items()}
     raise ValueError(f"{name}: expected {annotation}, got {value!r:.60}")
 
 
-def _numbers(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: _numbers(v) if isinstance(v, dict) else float(v) for k, v in values.items()}
+def _number(name: str, value: Any) -> float:
+    """A number of JSON, or the text for one that JSON does not have; no other text counts."""
+    with suppress(OverflowError):  # of an integer beyond all floats
+        if value in NOT_FINITE or (type(value) in (int, float) and math.isfinite(value)):
+            return float(value)
+    raise ValueError(f"{name}: expected float, got {value!r:.60}")
 
 
 def _encode(value: Any) -> Any:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from .moments import Moments
+from .moments import Chunks, Moments
 from .stats import ClassStats, check_sample
 
 __all__ = ["RunningStats"]
 
 
 class RunningStats:
-    """``ClassStats`` of samples that come a batch at a time.
+    """``ClassStats`` of samples that come a batch at a time: one pass, constant memory.
 
-    Equal to ``ClassStats.of`` on all of them at once for every way of batching, up to rounding in
-    float64. Without ``covariance`` the (d, d) scatter is not kept and memory is C x d; NC1 with
-    the pseudo-inverse then needs a second look at the samples, see ``SecondPass``.
+    Equal to ``ClassStats.of`` on all of them at once, up to rounding in float64, and to the last
+    bit the same for every way of batching (of one floating-point type). Without ``covariance``
+    the (d, d) scatter is not kept and memory is C x d; NC1 with the pseudo-inverse then needs a
+    second look at the samples, see ``SecondPass``.
 
-    A batch that is refused leaves the statistics as they were.   Chapter: measure.
+    A batch that is refused leaves the statistics as they were.
+
+    Source: Chan, Golub & LeVeque 1983 (the merge).   Chapter: measure.
 
     >>> running = RunningStats(2, 1)
     >>> running.add(torch.tensor([[0.0], [5.0]]), torch.tensor([0, 1]))
@@ -42,29 +47,73 @@ class RunningStats:
         self.dimension = dimension
         self.covariance = covariance
         self.device = torch.device(device)
+        if self.device.type == "mps":
+            raise ValueError(
+                'device: expected one with float64, got mps: leave it at "cpu", '
+                "features from an Apple GPU are copied there"
+            )
         self._before: ClassStats | None = None
         self._moments = self._begin()
+        self._chunks = Chunks(self._moments.rows)
+        self._steps = 0
 
+    # Tensors made in inference mode could not be added to outside of it.
+    @torch.inference_mode(False)
     def add(self, features: Tensor, labels: Tensor) -> None:
-        """Add a batch: features (B, d) of any floating-point type, labels (B,) in 0..C-1."""
+        """Add a batch: features (B, d) of any floating-point type, labels (B,) in 0..C-1.
+
+        Wrong shapes and types, labels out of range and non-finite features are named in a
+        ValueError or TypeError.
+        """
         check_sample(features, labels, self.num_classes)
         if features.shape[1] != self.dimension:
             raise ValueError(
                 f"features: expected (B, {self.dimension}), got {tuple(features.shape)}"
             )
-        self._moments.add(features.detach().to(self.device), labels.detach().to(self.device))
-        if self._moments.is_far:
-            # Early, an origin far out has cost few digits; from here on the means are the origin.
-            self._before = self.stats
-            self._moments = self._begin()
+        features, labels = features.detach().to(self.device), labels.detach().to(self.device)
+        for h, y in self._chunks.put(features, labels):
+            self._moments.add(h, y)
+            self._steps += 1
+            # At powers of two: the check costs as much as a step where C is large.
+            if self._steps & (self._steps - 1) == 0 and self._moments.is_far:
+                # Early, an origin far out has cost few digits; the means are the origin from here.
+                self._before = self._added()
+                self._moments, self._steps = self._begin(), 0
 
+    @torch.inference_mode(False)
     def merge(self, stats: ClassStats) -> None:
         """Add the statistics of other samples, such as another process's."""
+        if not isinstance(stats, ClassStats):
+            raise TypeError(f"stats: expected ClassStats, got {type(stats).__name__}")
+        shape = (self.num_classes, self.dimension)
+        if stats.means.shape != shape:
+            raise ValueError(
+                f"stats: expected those of (C, d) = {shape}, got {tuple(stats.means.shape)}"
+            )
+        if self.covariance and stats.scatter is None:
+            raise ValueError(
+                "stats: expected the within-class scatter with them, which was not kept: take "
+                "both statistics with covariance=True, or both without"
+            )
+        if not self.covariance:
+            stats = replace(stats, scatter=None)
+        stats = stats.to(self.device)
         self._before = stats if self._before is None else self._before + stats
 
     @property
     def stats(self) -> ClassStats:
         """The statistics of all samples so far."""
+        with torch.inference_mode(False):
+            features, labels = self._chunks.waiting
+            if not len(labels):
+                return self._added()
+            rest = ClassStats.of(features, labels, self.num_classes, covariance=self.covariance)
+            if self._before is None and not self._steps:
+                return rest
+            return self._added() + rest
+
+    def _added(self) -> ClassStats:
+        """The statistics of all samples but those that wait for a full chunk."""
         now = ClassStats.of_moments(self._moments)
         return now if self._before is None else self._before + now
 

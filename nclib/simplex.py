@@ -9,6 +9,7 @@ Source: Papyan, Han & Donoho 2020, Definition 1.   Chapter: collapse.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -19,8 +20,12 @@ __all__ = [
     "cosine_spread",
     "gram_distance",
     "norm_spread",
+    "row_blocks",
     "simplex_etf",
+    "simplex_gap",
 ]
+
+BLOCK_ROWS = 1024  # of a (C, C) product at once: thousands of classes do not fill the memory
 
 
 def centering(num_classes: int) -> Tensor:
@@ -74,11 +79,49 @@ def gram_distance(vectors: Tensor) -> float:
     """
     if vectors.ndim != 2:
         raise ValueError(f"vectors: expected (C, d), got {tuple(vectors.shape)}")
-    target = centering(vectors.shape[0]).to(vectors.device)
-    gram = vectors.double() @ vectors.double().T
+    return simplex_gap(vectors.double(), vectors.double())
+
+
+def simplex_gap(first: Tensor, second: Tensor) -> float:
+    """|A B^T / |A B^T|_F - P / sqrt(C-1)|_F: how far the products of two sets of rows are, up to
+    scale, from the Gram matrix of a simplex ETF.
+
+    Rows (C, d) each, in float64; at most 1024 x C products are held at once.
+
+    Source: Zhou et al. 2022, Appendix A (NC2, NC3).   Chapter: collapse.
+    """
+    C = len(first)
+    _require_classes(C)
+
+    def blocks() -> Iterator[tuple[int, Tensor]]:
+        return ((start, rows @ second.T) for start, rows in row_blocks(first))
+
+    held = list(blocks()) if C <= BLOCK_ROWS else None
+    size = _norm(product for _, product in held or blocks())
     return float(
-        torch.linalg.norm(gram / torch.linalg.norm(gram) - target / torch.linalg.norm(target))
+        _norm(
+            product / size - _centering_rows(start, product) / math.sqrt(C - 1)
+            for start, product in held or blocks()
+        )
     )
+
+
+def row_blocks(vectors: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The rows, some at a time, each block with the index of its first."""
+    for block, rows in enumerate(vectors.split(BLOCK_ROWS)):
+        yield block * BLOCK_ROWS, rows
+
+
+def _norm(parts: Iterator[Tensor]) -> Tensor:
+    """The Frobenius norm of a matrix that comes in parts."""
+    return torch.stack([torch.linalg.norm(part) for part in parts]).norm()
+
+
+def _centering_rows(start: int, like: Tensor) -> Tensor:
+    """As many rows of P as ``like`` (B, C) has, from ``start`` on."""
+    rows = torch.full_like(like, -1.0 / like.shape[1])
+    rows.diagonal(start).add_(1.0)
+    return rows
 
 
 def norm_spread(vectors: Tensor) -> float:
@@ -99,7 +142,9 @@ def cosine_spread(vectors: Tensor) -> float:
 
     Source: Papyan, Han & Donoho 2020, Fig. 3 (NC2, equiangularity).   Chapter: collapse.
     """
-    return float(_cosines(vectors).std(correction=0))
+    pairs = len(vectors) * (len(vectors) - 1) / 2
+    mean = sum(part.sum() for part in _cosines(vectors)) / pairs
+    return math.sqrt(float(sum((part - mean).square().sum() for part in _cosines(vectors))) / pairs)
 
 
 def angle_to_simplex(vectors: Tensor) -> float:
@@ -107,14 +152,18 @@ def angle_to_simplex(vectors: Tensor) -> float:
 
     Source: Papyan, Han & Donoho 2020, Fig. 4 (NC2, maximal equiangularity).   Chapter: collapse.
     """
-    return float((_cosines(vectors) + 1 / (len(vectors) - 1)).abs().mean())
+    C = len(vectors)
+    total = sum((part + 1 / (C - 1)).abs().sum() for part in _cosines(vectors))
+    return float(total) / (C * (C - 1) / 2)
 
 
-def _cosines(vectors: Tensor) -> Tensor:
-    """Cosines of all pairs of rows, (C(C-1)/2,)."""
+def _cosines(vectors: Tensor) -> Iterator[Tensor]:
+    """Cosines of all C(C-1)/2 pairs of rows, in parts."""
     unit = vectors / vectors.norm(dim=1, keepdim=True)
-    first, second = torch.triu_indices(len(vectors), len(vectors), offset=1)
-    return (unit @ unit.T)[first, second]
+    position = torch.arange(len(vectors), device=vectors.device)
+    for start, rows in row_blocks(unit):
+        later = position > position[start : start + len(rows), None]
+        yield (rows @ unit.T)[later]
 
 
 def _helmert(num_classes: int) -> Tensor:

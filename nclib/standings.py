@@ -18,8 +18,9 @@ __all__ = ["Board", "Standing", "duration", "line", "summary", "table"]
 
 COLORS = {
     "finished": "green", "running": "cyan", "elsewhere": "cyan", "paused": "yellow",
-    "killed": "yellow", "diverged": "magenta", "failed": "red",
+    "killed": "yellow", "diverged": "magenta", "failed": "red", "requeued": "yellow",
 }  # fmt: skip
+AHEAD = ("waiting", "running", "elsewhere", "queued", "requeued")  # what is waited for
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Standing:
     """One cell of a sweep: its state, and what its last measured epoch saw.
 
     ``state`` is a record's status, or "waiting" before there is one, "killed" where the process
-    died, "elsewhere" where one that is not of this sweep writes it. Numbers are NaN where there
-    is none yet. ``seconds`` are those spent, ``left`` an estimate of those to come.
+    died, "elsewhere" where one that is not of this sweep writes it; on a cluster "queued", and
+    "requeued" once it has a record. Numbers are NaN where there is none yet. ``seconds`` are those
+    spent, ``left`` an estimate of those to come.
     """
 
     cell: Cell
@@ -112,7 +114,7 @@ def _left(standings: Sequence[Standing], workers: int) -> str:
 
     A cell that failed is not waited for.
     """
-    ahead = [s.left for s in standings if s.state in ("waiting", "running", "elsewhere")]
+    ahead = [s.left for s in standings if s.state in AHEAD]
     known = [left for left in ahead if math.isfinite(left)]
     if not known:
         return ""
@@ -144,7 +146,10 @@ def table(standings: Sequence[Standing], workers: int, height: int | None = None
     """
     shown = list(standings)
     if height is not None and len(shown) > height:
-        rank = {"running": 0, "failed": 1, "killed": 1, "paused": 2, "elsewhere": 2, "finished": 3}
+        rank = {
+            "running": 0, "failed": 1, "killed": 1, "requeued": 1, "paused": 2, "elsewhere": 2,
+            "finished": 3,
+        }  # fmt: skip
         kept = sorted(shown, key=lambda s: rank.get(s.state, 4))[:height]
         shown = [standing for standing in shown if standing in kept]
     hidden = len(standings) - len(shown)

@@ -9,7 +9,9 @@ Rows of ``features`` are samples; the papers write them as columns.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -151,6 +153,15 @@ class ClassStats:
         """v^T Sigma_W v for each row v of vectors (k, d): (k,)."""
         return ((vectors @ self.within) * vectors).sum(1)
 
+    @cached_property
+    def variability(self) -> Tensor:
+        """v^T Sigma_W v over v^T Sigma_B v along each of the ``directions``, (r,).
+
+        NC1 is their sum; computed once, however many measurements ask for it.
+        """
+        rows, sizes = self.directions()
+        return self.spread_along(rows) / sizes.square()
+
     def directions(self) -> tuple[Tensor, Tensor]:
         """Orthonormal rows (r, d) that span the centered means, r <= C-1, and their sizes (r,).
 
@@ -214,7 +225,9 @@ def check_sample(features: Tensor, labels: Tensor, num_classes: int) -> None:
     if low < 0 or high >= num_classes:
         raise ValueError(f"labels: expected values in 0..{num_classes - 1}, got {low}..{high}")
     # A sum is NaN or infinite if a term is; only then is it worth looking at each.
-    if not bool(torch.isfinite(features.sum())) and not bool(torch.isfinite(features).all()):
+    wide = torch.float32 if features.dtype == torch.float16 else None  # 16 bits overflow too soon
+    total = features.detach().sum(dtype=wide)
+    if not math.isfinite(float(total)) and not bool(torch.isfinite(features).all()):
         bad = torch.nonzero(~torch.isfinite(features).all(dim=1)).flatten()
         raise ValueError(
             f"features: expected finite values, got NaN or infinity in {len(bad)} of "

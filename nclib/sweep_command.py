@@ -1,4 +1,4 @@
-"""``nclib sweep``: run a grid on this machine, watch it, and choose the learning rate."""
+"""``nclib sweep``: run a grid here or on a cluster, watch it, and choose the learning rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,11 +15,17 @@ from rich.live import Live
 
 from .cells import Cell, grid_of
 from .selection import choose, sweeps_within
+from .slurm import Queue, Resources, sweep_on_slurm
 from .standings import Board, Standing, line, summary, table
 from .sweeps import Show, sweep
 
 __all__ = ["sweep_command"]
 
+SLURM: dict[str, Any] = {"rich_help_panel": "With --on slurm, for each job"}
+ON_SLURM = {
+    "time_limit", "partition", "account", "qos", "constraint", "gpus", "gres", "cpus", "mem",
+    "array_parallelism", "setup", "slurm", "wait",
+}  # fmt: skip
 LINE_SECONDS = 60.0  # a plain line of a cell at most so often, unless its state has changed
 Grid = Annotated[
     str, typer.Argument(help="A grid, rates-<cell> for 25 learning rates, or cells, by commas.")
@@ -35,35 +41,132 @@ def sweep_command(
     root: Annotated[Path | None, typer.Option(help="Folder of torchvision's data sets.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch a missing data set.")] = False,
     max_minutes: Annotated[float | None, typer.Option(help="Pause after so long.")] = None,
+    on: Annotated[str, typer.Option(help="here, or slurm: a job for each cell.")] = "here",
+    time_limit: Annotated[
+        int, typer.Option("--time", help="Minutes; a longer cell is requeued.", **SLURM)
+    ] = 60,
+    partition: Annotated[str | None, typer.Option(**SLURM)] = None,
+    account: Annotated[str | None, typer.Option(**SLURM)] = None,
+    qos: Annotated[str | None, typer.Option(**SLURM)] = None,
+    constraint: Annotated[str | None, typer.Option(help="Features of a node.", **SLURM)] = None,
+    gpus: Annotated[int | None, typer.Option(help="Of each job.", **SLURM)] = None,
+    gres: Annotated[str | None, typer.Option(help="Such as gpu:a100:1.", **SLURM)] = None,
+    cpus: Annotated[int | None, typer.Option(help="Cores of each job.", **SLURM)] = None,
+    mem: Annotated[str | None, typer.Option(help="Memory of each job: 8G.", **SLURM)] = None,
+    array_parallelism: Annotated[int | None, typer.Option(help="Jobs at once.", **SLURM)] = None,
+    setup: Annotated[
+        list[str] | None, typer.Option(help="A command before each start; repeatable.", **SLURM)
+    ] = None,
+    slurm: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE for sbatch; repeatable.", **SLURM)
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Watch the jobs, or leave them.", **SLURM)] = True,
 ) -> None:
     """Run the cells of a grid, several at a time; called again, it goes on where it ended.
 
     What follows -- is handed on to nclib run, such as -- --robustness ends.
     """
-    cells = _cells(grid)
-    where = [name for part in devices.split(",") if (name := part.strip())]
-    console = Console()
+    cells, console = _cells(grid), Console()
+    given = _given(context)
+    _require_place(on, given)
+    common: dict[str, Any] = {
+        "folder": folder, "root": root, "download": download, "max_minutes": max_minutes,
+        "options": context.args,
+    }  # fmt: skip
+    if on == "slurm":
+        resources = Resources(
+            minutes=time_limit, partition=partition, account=account, qos=qos, gpus=gpus,
+            gres=gres, cpus=cpus, mem=mem, constraint=constraint, setup=tuple(setup or ()),
+            parallelism=array_parallelism, more=Resources.options(slurm or []),
+            device=devices if "devices" in given else None,
+        )  # fmt: skip
+        standings = _on_slurm(console, cells, resources, wait, common)
+        slots = None
+    else:
+        where = [name for part in devices.split(",") if (name := part.strip())]
+        slots = workers * len(where)
+        standings = _here(console, cells, where, workers, common)
+    _say_end(console, standings, slots)
+    _say_choices(console, Board(folder), cells)
+    if any(not standing.ended for standing in standings):
+        console.print(
+            "the same command shows how they stand, and submits what is missing"
+            if on == "slurm" and not wait
+            else "the same command goes on with what is not finished"
+        )
+    if any(standing.state in ("failed", "killed") for standing in standings):
+        raise typer.Exit(1)
+
+
+def _here(
+    console: Console, cells: list[Cell], where: list[str], workers: int, common: dict[str, Any]
+) -> list[Standing]:
     slots = workers * len(where)
     try:
         with _display(console, slots) as show:
-            standings = sweep(
-                cells, folder=folder, devices=where, workers=workers, root=root,
-                download=download, max_minutes=max_minutes, options=context.args, show=show,
-            )  # fmt: skip
+            return sweep(cells, devices=where, workers=workers, show=show, **common)
     except KeyboardInterrupt:
-        board = Board(folder)
+        board = Board(common["folder"])
         typer.echo(summary([board.standing(cell) for cell in cells], slots))
         typer.echo("stopped; the same command goes on with every cell")
         raise typer.Exit(130) from None
+
+
+def _on_slurm(
+    console: Console, cells: list[Cell], resources: Resources, wait: bool, common: dict[str, Any]
+) -> list[Standing]:
+    """Submit and watch; an interrupt leaves the jobs in the queue and says so."""
+    try:
+        with _display(console) as show:
+            return sweep_on_slurm(cells, resources=resources, wait=wait, show=show, **common)
+    except KeyboardInterrupt:
+        jobs = Queue(Path(common["folder"]).resolve()).to_cancel([cell.name for cell in cells])
+        if jobs:
+            typer.echo(
+                f"stopped watching; the jobs go on. To cancel them: scancel {' '.join(jobs)}"
+            )
+        else:
+            typer.echo("stopped; no job is in the queue")
+        raise typer.Exit(130) from None
+    except ImportError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _given(context: typer.Context) -> set[str]:
+    """The parameters that the command line names."""
+    return {
+        name
+        for name in context.params
+        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    }
+
+
+def _require_place(on: str, given: set[str]) -> None:
+    """An option of the other place would be passed over in silence."""
+    if on not in ("here", "slurm"):
+        raise ValueError(f"--on: expected here or slurm, got {on!r}")
+    elsewhere = given & ({"workers"} if on == "slurm" else ON_SLURM)
+    if elsewhere:
+        names = ", ".join(_spelled(name) for name in sorted(elsewhere))
+        where = "on a cluster" if on == "slurm" else "without --on slurm"
+        raise ValueError(f"{names}: expected no such option {where}, got one; leave it out")
+
+
+def _spelled(parameter: str) -> str:
+    return "--time" if parameter == "time_limit" else "--" + parameter.replace("_", "-")
+
+
+def _say_end(console: Console, standings: list[Standing], slots: int | None) -> None:
     if console.is_terminal:
-        console.print(table(standings, slots))
+        console.print(table(standings, slots or _running(standings)))
     else:
-        typer.echo(summary(standings, slots))
-    _say_choices(console, Board(folder), cells)
-    if any(not standing.ended for standing in standings):
-        console.print("the same command goes on with what is not finished")
-    if any(standing.state in ("failed", "killed") for standing in standings):
-        raise typer.Exit(1)
+        typer.echo(summary(standings, slots or _running(standings)))
+
+
+def _running(standings: Sequence[Standing]) -> int:
+    """How many cells share the time that is left, where nobody says how many jobs may run."""
+    return max(1, sum(standing.state == "running" for standing in standings))
 
 
 def _cells(grid: str) -> list[Cell]:
@@ -81,7 +184,7 @@ def _cells(grid: str) -> list[Cell]:
 
 
 @contextmanager
-def _display(console: Console, workers: int) -> Iterator[Show]:
+def _display(console: Console, workers: int | None = None) -> Iterator[Show]:
     """A table that stays in place; plain lines where there is no terminal to draw it on."""
     if not console.is_terminal:
         yield _Lines()
@@ -90,7 +193,7 @@ def _display(console: Console, workers: int) -> Iterator[Show]:
 
         def show(standings: Sequence[Standing]) -> None:
             height = max(3, console.height - 8)
-            live.update(table(standings, workers, height), refresh=True)
+            live.update(table(standings, workers or _running(standings), height), refresh=True)
 
         yield show
 

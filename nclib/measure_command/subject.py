@@ -1,0 +1,193 @@
+"""What is measured: a network with its weights, and images prepared for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .. import catalog, loaders, weights
+from ..cells import Cell
+from ..loaders import Images, Preparation
+from ..meter import CollapseMeter
+from ..models.heads import first_guess, named
+from ..weights import Weights
+
+__all__ = ["Subject", "Wish"]
+
+OUR_SIZE = 32  # of the papers' networks on files of any size
+TRANSFORMS = ("auto", "model", "data")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the options of the command say, before anything is opened."""
+
+    model: str | None = None
+    checkpoint: Path | None = None
+    data: str | None = None
+    split: str | None = None
+    root: Path | None = None
+    download: bool = False
+    key: str | None = None
+    layer: str | None = None
+    num_classes: int | None = None
+    limit: int | None = None
+    transform: str = "auto"
+    size: int | None = None
+    resize: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    options: tuple[tuple[str, Any], ...] = ()  # of the network's constructor
+
+    def completed(self) -> Wish:
+        """With the network and the data of a checkpoint that is named as a cell of ours."""
+        if self.model is not None and self.data is not None:
+            return self
+        try:
+            cell = Cell.parse(self.checkpoint.stem if self.checkpoint else "")
+        except ValueError:
+            cell = None
+        if cell is None and self.model is None:
+            raise ValueError("model: expected --model, such as torchvision:resnet18, got none")
+        if cell is None:
+            raise ValueError("data: expected --data, such as a folder or digits, got none")
+        model, data = self.model or f"nclib:{cell.network}", self.data or cell.dataset
+        return replace(self, model=model, data=data)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network in eval mode, the images it is measured on, and what was found out about both."""
+
+    name: str
+    model: nn.Module
+    weights: Weights | None
+    images: Images
+    preparation: Preparation
+
+    @classmethod
+    def of(cls, wish: Wish) -> Subject:
+        """Everything opened and fitted together, or an error that says what does not fit."""
+        wish = wish.completed()
+        source = catalog.find(str(wish.model))
+        stored = None if wish.checkpoint is None else weights.read(wish.checkpoint, wish.key)
+        images = loaders.find(
+            str(wish.data), split=wish.split, root=wish.root, download=wish.download
+        )
+        images = images if wish.limit is None else images.limited(wish.limit)
+        count = wish.num_classes or _classes(source, stored, images, wish)
+        base = _base(source, images, wish.transform)
+        channels = base.channels if source.origin == "nclib" else 3
+        size = wish.size or base.size
+        model = source.build(count, channels=channels, size=size, **dict(wish.options))
+        if base.words == "":  # only the built network knows
+            base = source.preparation(model) or base
+        if stored is not None:
+            stored.load_into(model, str(source))
+        return cls(str(source), model, stored, images, _asked(base, model, wish))
+
+    def words(self) -> list[str]:
+        """What is measured, a line each."""
+        if self.weights is None:
+            held = "random weights: no --checkpoint was given"
+        else:
+            part = f" ({self.weights.key})" if self.weights.key else ""
+            others = ", ".join(self.weights.others)
+            also = f"; it holds {others} too, see --key" if others else ""
+            held = f"weights of {self.weights.path}{part}{also}"
+        count = f"{len(self.images):,} images"
+        classes = self.images.num_classes
+        return [
+            f"model: {self.name}, {held}",
+            f"data: {self.images.name}, {count}" + (f", {classes} classes" if classes else ""),
+            f"images: {self.preparation}",
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """The same for a record: names, paths, and how the images were prepared."""
+        stored = self.weights
+        return {
+            "model": self.name,
+            "checkpoint": None if stored is None else str(stored.path),
+            "key": None if stored is None else stored.key,
+            "data": self.images.name,
+            "images": str(self.preparation),
+        }
+
+    def require_classes(self, meter: CollapseMeter) -> None:
+        """The measures compare class c with row c of the layer: both must count the same."""
+        classes = self.images.num_classes
+        if classes is not None and classes != meter.num_classes:
+            raise ValueError(
+                f"data: expected {meter.num_classes} classes, one for each output of {self.name}, "
+                f"got the {classes} of {self.images.name}; see --num-classes and --layer"
+            )
+
+
+def _classes(
+    source: catalog.Source, stored: Weights | None, images: Images, wish: Wish
+) -> int | None:
+    """How many outputs to build: what the checkpoint's head has, else the classes of the data."""
+    if not source.takes_classes:
+        return None
+    if stored is None:
+        if images.num_classes is None:
+            raise ValueError("num_classes: this data does not say how many; give --num-classes")
+        return images.num_classes
+    outline = _outline(source, images.num_classes, dict(wish.options))
+    head, _ = first_guess(outline) if wish.layer is None else named(outline, wish.layer)
+    found = stored.named_as(outline.state_dict()).get(f"{head}.weight")
+    return images.num_classes if found is None else found.shape[0]
+
+
+def _outline(source: catalog.Source, count: int | None, options: dict[str, Any]) -> nn.Module:
+    """The network for its names alone: without numbers, where it can be built so."""
+    try:
+        with torch.device("meta"):
+            return source.build(count, **options)
+    except ValueError:  # some constructors look at their own numbers
+        return source.build(count, **options)
+
+
+def _base(source: catalog.Source, images: Images, transform: str) -> Preparation:
+    """How the images are prepared before single options change it."""
+    if transform == "data" or (transform == "auto" and images.native is not None):
+        if images.native is None:
+            raise ValueError(f"transform: {images.name} has no preparation of its own; say --size")
+        return images.native
+    named = None if transform in TRANSFORMS else transform
+    if source.origin == "timm" and named is None:
+        return Preparation(words="")
+    known = None if source.origin == "timm" else source.preparation(nn.Identity(), named)
+    if known is not None:
+        return known
+    if transform == "model":
+        raise ValueError(f"transform: {source} has no published weights to follow; say --size")
+    size = OUR_SIZE if source.origin == "nclib" else Preparation().size
+    words = "our choice, as nothing was said: see --size, --resize, --mean and --std"
+    return Preparation(size, size, words=words)
+
+
+def _asked(base: Preparation, model: nn.Module, wish: Wish) -> Preparation:
+    """The preparation with what the options change, for the channels that the network takes."""
+    channels = catalog.channels_of(model)
+    changed: dict[str, Any] = {} if channels is None else {"channels": channels}
+    if wish.size is not None:
+        changed |= {"size": wish.size, "resize": wish.size}
+    for name in ("resize", "mean", "std"):
+        if getattr(wish, name) is not None:
+            changed[name] = getattr(wish, name)
+    told = _told(changed, base)
+    return replace(base, **changed, words=told) if changed else base
+
+
+def _told(changed: dict[str, Any], base: Preparation) -> str:
+    asked: Sequence[str] = [name for name in changed if name != "channels"]
+    if not asked:
+        return base.words
+    return f"{', '.join(asked)} as asked, else {base.words}"

@@ -1,0 +1,66 @@
+"""What the reader of a report must know about how its samples were taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import nn
+
+__all__ = ["ONE_SHOT", "TRAINING", "Remarks"]
+
+TRAINING = (
+    "the model was in training mode: dropout and the statistics of single batches, where it has "
+    "them, add to the within-class spread; update() or model.eval() measure the network as it is "
+    "used"
+)
+ONE_SHOT = (
+    "the samples came from an iterator that can be gone through once, so there was no second look: "
+    "give a loader or a list"
+)
+
+
+class Remarks:
+    """Sentences, each once and in order, and the layer as it was when the first samples came."""
+
+    def __init__(self, texts: Iterable[str] = (), weights: list[float] | None = None) -> None:
+        self.texts = dict.fromkeys(texts)
+        self.weights = weights
+
+    def say(self, text: str) -> bool:
+        """Note a sentence; whether it is new."""
+        new = text not in self.texts
+        self.texts[text] = None
+        return new
+
+    def begin(self, layer: nn.Linear) -> None:
+        """Remember the layer, unless it was done before."""
+        if self.weights is None:
+            self.weights = fingerprint(layer)
+
+    def merge(self, other: Remarks) -> None:
+        """Add what was noted elsewhere."""
+        for text in other.texts:
+            self.say(text)
+        # Of two layers the one that differs from the present will be noticed, or both agree.
+        self.weights = self.weights or other.weights
+
+    def about(self, name: str, layer: nn.Linear) -> tuple[str, ...]:
+        """All sentences, and one more if the layer has changed."""
+        if self.weights is None or self.weights == fingerprint(layer):
+            return tuple(self.texts)
+        return (
+            *self.texts,
+            f"the weights of {name!r} changed after the first of these samples: their features "
+            f"may be those of several networks, and the head is the present one",
+        )
+
+
+def fingerprint(layer: nn.Linear) -> list[float]:
+    """Numbers that change with the layer's weights, in place of a copy of them."""
+    weight = layer.weight.detach()
+    weight = (weight.cpu() if weight.device.type == "mps" else weight).double()
+    found = [float(weight.sum()), float(weight.square().sum())]
+    if layer.bias is not None:
+        bias = layer.bias.detach().cpu().double()
+        found += [float(bias.sum()), float(bias.square().sum())]
+    return found

@@ -1,0 +1,87 @@
+"""Which layer a meter measures, and what it saw in a forward pass."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ..models.heads import (
+    Call,
+    first_guess,
+    leading,
+    linear_layers,
+    named,
+    require_linear,
+    unwrapped,
+)
+from ..models.watch import Watch
+
+__all__ = ["Sight"]
+
+
+class Sight:
+    """The measured layer of a model: given, or found in the first forward pass.
+
+    Until then ``layer`` is the linear layer that was registered last.
+    """
+
+    def __init__(self, model: nn.Module, layer: str | nn.Module | None) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model: expected torch.nn.Module, got {type(model).__name__}")
+        self.model = unwrapped(model)
+        self.settled = layer is not None
+        self.name, self.layer = (
+            first_guess(self.model) if layer is None else named(self.model, layer)
+        )
+        self.checked = False  # whether its output was seen to be W h + b
+        self.times = 1  # calls in a forward pass; the last one counts
+        self.remark = ""
+
+    def watch(self) -> Watch:
+        """A watch on the layer, or on all that it might be."""
+        layers = {self.name: self.layer} if self.settled else linear_layers(self.model)
+        return Watch(self.model, layers, copies=self.settled)
+
+    def find(self, watch: Watch) -> tuple[Call, str]:
+        """The call that counts, and what follows the layer; nothing is settled yet."""
+        if watch.passes > 1:
+            raise ValueError(
+                f"watching: expected one forward pass, got {watch.passes}: open it anew for each "
+                f"batch; a model that DataParallel replicates goes through update"
+            )
+        call, how = self._given(watch) if self.settled or not watch.passes else leading(
+            watch.calls, watch.output
+        )  # fmt: skip
+        if not self.checked:
+            require_linear(call)
+        return call, how
+
+    def settle(self, call: Call, how: str) -> None:
+        """From now on this layer is the one."""
+        if not self.settled:
+            self.name, self.layer, self.times = call.name, call.layer, call.times
+            if how:
+                self.remark = (
+                    f"in the model {how} follows {call.name!r}; the report is about the layer's "
+                    f"own output"
+                )
+        self.settled = self.checked = True
+
+    def _given(self, watch: Watch) -> tuple[Call, str]:
+        """The layer that is settled, or the last one executed where the model was not called."""
+        flat = [call for call in watch.calls if call.output is not None]
+        if self.settled:
+            flat = watch.calls
+        if not flat:
+            ran = "was called" if watch.passes else "was called: run the model inside the block"
+            raise ValueError(
+                f"model: expected a call of {self.name!r}, no such layer {ran} "
+                f"(a fused or scripted path leaves no trace)"
+            )
+        call = flat[-1]
+        if call.times != self.times:
+            raise ValueError(
+                f"model: expected {self.times} call(s) of {call.name!r} in a forward pass, got "
+                f"{call.times}: which one counts is not clear; take the features before it "
+                f"yourself: meter.add(features, labels)"
+            )
+        return call, ""

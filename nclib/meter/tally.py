@@ -1,0 +1,247 @@
+"""The statistics of a meter: samples that count, the first look, the second look, the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..head import Decisions, Head
+from ..models.batches import as_labels, require_features
+from ..projection import ProjectedStats, SecondPass
+from ..report import seen_only
+from ..running import RunningStats
+from ..stats import ClassStats
+
+__all__ = ["WIDE", "Tally"]
+
+WIDE = 4096  # features up to which the (d, d) covariance is kept unless it is refused
+TENSORS = ("counts", "means", "spread")
+
+
+class Tally:
+    """Class statistics of the samples so far, and of a second look at them.
+
+    ``covariance`` None means: up to 4,096 features.
+    """
+
+    def __init__(self, covariance: bool | None, ignore_index: int | None) -> None:
+        self.covariance = covariance
+        self.ignore_index = ignore_index
+        self.running: RunningStats | None = None
+        self.second: SecondPass | None = None
+        self.ignored = 0
+        self.batches = 0
+        self.reviewed = 0  # batches of the second look
+        self._full: Head | None = None  # head of the second look, all its outputs
+        self._place: Tensor | None = None  # class -> its place among the seen ones, or -1
+        self._right = 0  # decided correctly, of all outputs
+
+    def keeps(self, dimension: int) -> bool:
+        """Whether the (d, d) covariance is kept."""
+        return dimension <= WIDE if self.covariance is None else self.covariance
+
+    def add(self, features: Tensor, labels: Any, layer: nn.Linear) -> None:
+        """Add a batch of the first look."""
+        with _numbered(f"batch {self.batches + 1}"):
+            features, labels, ignored = self._kept(features, labels, layer)
+            if len(labels):
+                with exact(features.device):
+                    running = self.running or self._begin(features.device, layer)
+                    running.add(features, labels)
+                    self.running = running
+        self.batches += 1
+        self.ignored += ignored
+        self.forget_second()
+
+    def review(self, features: Tensor, labels: Any, layer: nn.Linear) -> None:
+        """Add a batch of the second look."""
+        running = self.require_samples()
+        with _numbered(f"second look, batch {self.reviewed + 1}"):
+            features, labels, _ = self._kept(features, labels, layer)
+            with exact(features.device):
+                if self.second is None:
+                    self._begin_second(running.stats, self.head(layer))
+                if len(labels):
+                    self._look_again(features.to(running.device), labels.to(running.device))
+        self.reviewed += 1
+
+    def forget_second(self) -> None:
+        """As if there had been no second look."""
+        self.second = self._full = self._place = None
+        self.reviewed = self._right = 0
+
+    def head(self, layer: nn.Linear) -> Head:
+        """A float64 copy of the layer, beside the statistics."""
+        head = Head.of(layer)
+        if self.running is None:
+            return head
+        return Head(head.weight.to(self.running.device), head.bias.to(self.running.device))
+
+    @property
+    def first(self) -> ClassStats:
+        """The statistics of the first look."""
+        return self.require_samples().stats
+
+    @property
+    def stats(self) -> ClassStats | ProjectedStats:
+        """The statistics, of both looks where there were two."""
+        first = self.first
+        if self.second is None:
+            return first
+        try:
+            seen = self.second.stats
+        except ValueError as error:
+            told = f"{error}. What the first look said: meter.report(passes=1)"
+            raise ValueError(told) from None
+        if seen.num_classes == first.num_classes:
+            return seen
+        return ProjectedStats(
+            first.counts, first.means, first.scatter, first.spread, seen.basis, seen.along
+        )
+
+    @property
+    def decisions(self) -> Decisions | None:
+        """What the head decided in the second look; None where there was none."""
+        if self.second is None:
+            return None
+        found = self.second.decisions
+        return found if self._place is None else Decisions(
+            found.total, self._right, found.agreeing
+        )  # fmt: skip
+
+    def require_samples(self) -> RunningStats:
+        """The running statistics, or a ValueError where there are none yet."""
+        if self.running is None:
+            ignored = f", {self.ignored} were ignored" if self.ignored else ""
+            raise ValueError(
+                f"meter: expected samples, none were added{ignored}: call update(batch, labels) "
+                f"or measure(loader) first"
+            )
+        return self.running
+
+    def merge(self, other: Tally) -> None:
+        """Add the samples of another tally."""
+        if other.running is not None:
+            self.take(other.first)
+        self.ignored += other.ignored
+        self.batches += other.batches
+
+    def take(self, stats: ClassStats) -> None:
+        """Add the statistics of other samples."""
+        C, d = stats.means.shape
+        running = self.running
+        if running is not None and (C, d) != (running.num_classes, running.dimension):
+            raise ValueError(
+                f"merge: expected statistics of {running.num_classes} classes and "
+                f"{running.dimension} features, got {C} and {d}"
+            )
+        kept = stats.scatter is not None
+        if running is None:
+            running = RunningStats(C, d, covariance=kept, device=stats.means.device)
+        if running.covariance != kept:
+            raise ValueError(
+                "merge: expected both with the within-class covariance, or both without: "
+                "CollapseMeter(model, covariance=...)"
+            )
+        with exact(running.device):
+            plain = ClassStats(stats.counts, stats.means, stats.scatter, stats.spread)
+            running.merge(plain.to(running.device))
+        self.running = running
+        self.forget_second()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and numbers that ``load_state_dict`` takes back; of the first look alone."""
+        state: dict[str, Any] = {"ignored": self.ignored, "batches": self.batches}
+        if self.running is not None:
+            stats = self.running.stats
+            state |= {name: getattr(stats, name).cpu() for name in TENSORS}
+            if stats.scatter is not None:
+                state["scatter"] = stats.scatter.cpu()
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state; what is not one leaves everything as it was."""
+        if "counts" in state:
+            missing = [name for name in TENSORS if not isinstance(state.get(name), Tensor)]
+            if missing:
+                raise ValueError(f"state: expected tensors {list(TENSORS)}, {missing} missing")
+            scatter = state.get("scatter")
+            (C, d), one = state["means"].shape, (*state["counts"].shape,)
+            if one != (C,) or state["spread"].shape != (C,) or (
+                scatter is not None and scatter.shape != (d, d)
+            ):  # fmt: skip
+                raise ValueError(f"state: expected counts and spread ({C},), scatter ({d}, {d})")
+            stats = ClassStats(
+                state["counts"].long().clone(), state["means"].double().clone(),
+                None if scatter is None else scatter.double().clone(),
+                state["spread"].double().clone(),
+            )  # fmt: skip
+            fresh = Tally(self.covariance, self.ignore_index)
+            fresh.take(stats)
+            self.running = fresh.running
+        else:
+            self.running = None
+        self.ignored, self.batches = int(state["ignored"]), int(state["batches"])
+        self.forget_second()
+
+    def _begin(self, device: torch.device, layer: nn.Linear) -> RunningStats:
+        home = "cpu" if device.type == "mps" else device  # no float64 on Apple GPUs
+        d = layer.in_features
+        return RunningStats(layer.out_features, d, covariance=self.keeps(d), device=home)
+
+    def _kept(self, features: Tensor, labels: Any, layer: nn.Linear) -> tuple[Tensor, Tensor, int]:
+        """Features and labels without the ignored ones, and how many these are."""
+        if not isinstance(features, Tensor):
+            raise TypeError(f"features: expected a tensor, got {type(features).__name__}")
+        labels = as_labels(labels, layer.out_features, self.ignore_index).to(features.device)
+        require_features(features, labels, layer.in_features)
+        if self.ignore_index is None:
+            return features, labels, 0
+        keep = labels != self.ignore_index
+        ignored = int((~keep).sum())
+        return (features[keep], labels[keep], ignored) if ignored else (features, labels, 0)
+
+    def _begin_second(self, stats: ClassStats, head: Head) -> None:
+        few, rows, seen = seen_only(stats, head)
+        second = SecondPass(few, rows)
+        if len(seen) < stats.num_classes:
+            self._place = torch.full_like(stats.counts, -1)
+            self._place[seen] = torch.arange(len(seen), device=seen.device)
+        self.second, self._full = second, head
+
+    def _look_again(self, features: Tensor, labels: Tensor) -> None:
+        assert self.second is not None and self._full is not None
+        if self._place is None:
+            self.second.add(features, labels)
+            return
+        place = self._place[labels]
+        if bool((place < 0).any()):
+            raise ValueError(
+                f"labels: expected classes of the first look, which had none of class "
+                f"{int(labels[place < 0][0])}"
+            )
+        self.second.add(features, place)
+        self._right += int((self._full.logits(features).argmax(1) == labels).sum())
+
+
+@contextmanager
+def exact(device: torch.device) -> Iterator[None]:
+    """Plain float64 arithmetic on plain tensors, whatever mode the caller is in."""
+    with ExitStack() as modes:
+        modes.enter_context(torch.inference_mode(False))
+        modes.enter_context(torch.no_grad())
+        for kind in {device.type, "cpu"}:
+            modes.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+@contextmanager
+def _numbered(batch: str) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{batch}: {error}") from None

@@ -1,0 +1,11 @@
+"""What a last layer looks like: every measurement, the three terms, the spectrum.
+
+A report is plain numbers with reasons where there are none; it shows itself as a table on a
+terminal, and with a picture in a notebook.
+"""
+
+from .collapse import CollapseReport, seen_only
+from .entries import Entry
+from .spectrum import Spectrum
+
+__all__ = ["CollapseReport", "Entry", "Spectrum", "seen_only"]

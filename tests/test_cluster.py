@@ -1,0 +1,211 @@
+"""A real Slurm: a node lost midway, a time-out, a cancelled job; all rows as if nothing had been.
+
+Everything happens at once in one story, told once for all tests of this file: six cells on two
+nodes, of which n1 is lost; beside them a cell whose time is too short, and one that is cancelled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from nclib import Cell
+from nclib.experiments import run
+from nclib.records import Row, read
+
+from .slurm import Cluster, absence, cluster
+from .tree import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(absence()), reason=absence())]
+
+SIX = [f"digits-convnet-{loss}-e20-n500{s}" for s in ("", "-s1", "-s2") for loss in ("mse", "ce")]
+SHORT = "digits-convnet-mse-e20-n500-s3"  # gets a minute, and is held up until that is over
+UNWANTED = "digits-convnet-ce-e350-s4"
+SECONDS = 240.0  # until the story is given up
+TIMELINE = "NCLIB_TIMELINE"  # names a file to keep who ran where and when
+
+
+@dataclass
+class Story:
+    """What happened: folders of records and logs, what the commands said, and the timeline."""
+
+    cluster: Cluster
+    folder: Path
+    commands: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    begun: float = field(default_factory=time.time)
+    lost: float = 0.0  # when n1 was, in seconds
+    epochs: dict[str, int] = field(default_factory=dict)  # of the cells on n1 then
+    second: str = ""  # words of a second call of the same command
+
+    def sweep(self, name: str, cells: list[str], *more: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "nclib", "sweep", ",".join(cells), "--on", "slurm"]
+        return subprocess.Popen(
+            [*command, "--folder", str(self.folder / name), *more], cwd=ROOT, text=True,
+            env=self.cluster.environment | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def rows(self, name: str, cell: str) -> list[Row]:
+        return read(self.folder / name / f"{cell}.jsonl")[1]
+
+    def epoch(self, name: str, cell: str) -> int:
+        """The last epoch on record, also while its line is being written."""
+        with suppress(FileNotFoundError):
+            text = (self.folder / name / f"{cell}.jsonl").read_text()
+            return max(map(int, re.findall(r'"epoch": (\d+),', text)), default=0)
+        return 0
+
+    def log(self, name: str, cell: str) -> str:
+        """All that the log of a cell's jobs says."""
+        logs = (self.folder / name / "slurm").glob("*_log.out")
+        return "".join(t for p in logs if f" {cell}, job" in (t := p.read_text(errors="replace")))
+
+    def starts(self, name: str, cell: str) -> list[tuple[str, float]]:
+        """On which node a cell was started, and after how many seconds."""
+        pattern = rf"^nclib (\S+) {re.escape(cell)}, job \S+, node (\w+): start \d+$"
+        found = re.findall(pattern, self.log(name, cell), re.MULTILINE)
+        return [(node, datetime.fromisoformat(t).timestamp() - self.begun) for t, node in found]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory) -> Iterator[Story]:
+    """Told once: some 80 seconds."""
+    with cluster({"n1": 2, "n2": 4}) as slurm:
+        told = Story(slurm, tmp_path_factory.mktemp("cluster"))
+        try:
+            _tell(told)
+            yield told
+        finally:
+            for command in told.commands.values():
+                command.kill()
+                command.communicate()
+
+
+def _tell(story: Story) -> None:
+    """Act when the time has come, and look ten times a second."""
+    story.commands["short"] = story.sweep("short", [SHORT], "--time", "1", "--slurm", "nodelist=n2")
+    unwanted = story.sweep("unwanted", [UNWANTED], "--no-wait", "--slurm", "nodelist=n2")
+    story.commands["unwanted"] = unwanted
+    story.commands["six"] = story.sweep("six", SIX, "--cpus", "1")
+    frozen, cancelled, undisturbed = 0, False, [*SIX, SHORT]
+    while any(command.poll() is None for command in story.commands.values()):
+        if time.time() - story.begun > SECONDS:
+            pytest.fail(f"not over after {SECONDS} s:\n" + story.cluster.ask("squeue"))
+        if not frozen and story.epoch("short", SHORT) >= 2:
+            frozen = _freeze(story)
+        if frozen > 0 and "time is over" in story.log("short", SHORT):
+            os.kill(frozen, signal.SIGCONT)
+            frozen = -1
+        if not cancelled and story.epoch("unwanted", UNWANTED):
+            story.cluster.ask("scancel", "--name", _batch(story.folder / "unwanted"))
+            cancelled = True
+        if not story.lost:
+            _lose_node(story)
+        elif not story.second:
+            story.second = story.sweep("six", SIX, "--no-wait").communicate(timeout=60)[0]
+        elif undisturbed:
+            # Beside the jobs: these rows are what the others are compared with.
+            list(run(undisturbed.pop(), folder=story.folder / "undisturbed"))
+        time.sleep(0.1)
+    for cell in undisturbed:
+        list(run(cell, folder=story.folder / "undisturbed"))
+
+
+def _freeze(story: Story) -> int:
+    """Stop the run of the short job where it is, so that its time is over on any machine."""
+    for pid in story.cluster.processes("SLURMD_NODENAME=n2"):
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            if SHORT in words and "run" in words:
+                os.kill(pid, signal.SIGSTOP)
+                return pid
+    return 0
+
+
+def _lose_node(story: Story) -> None:
+    """End n1 while a cell on it is midway."""
+    here = [c for c in SIX if [n for n, _ in story.starts("six", c)] == ["n1"]]
+    if any(3 <= story.epoch("six", cell) < 17 for cell in here):
+        story.cluster.lose("n1")
+        story.lost = time.time() - story.begun
+        story.epochs = {cell: story.epoch("six", cell) for cell in here}
+
+
+def _batch(folder: Path) -> str:
+    return json.loads((folder / "slurm" / "batches.jsonl").read_text().splitlines()[0])["batch"]
+
+
+def test_all_rows_are_those_of_runs_that_nothing_stopped(story):
+    """Six records complete, and equal bit for bit, wherever their jobs have been."""
+    assert story.commands["six"].wait() == 0
+    for cell in SIX:
+        record, rows = read(story.folder / "six" / f"{cell}.jsonl")
+        assert record.status == "finished"
+        assert rows == story.rows("undisturbed", cell) != []
+
+
+def test_the_lost_jobs_go_on_elsewhere(story):
+    """What ran on n1 when it was lost was midway, and ended on n2 without a new submission."""
+    midway = [cell for cell, epoch in story.epochs.items() if 0 < epoch < 20]
+    assert midway
+    for cell in midway:
+        assert [node for node, _ in story.starts("six", cell)] == ["n1", "n2"]
+    lines = (story.folder / "six" / "slurm" / "batches.jsonl").read_text().splitlines()
+    assert len(lines) == 2  # of one batch
+
+
+def test_the_same_command_submits_nothing_twice(story):
+    """Called again while jobs wait and run, it tells how they stand."""
+    assert "of 6 finished" in story.second and "running" in story.second, story.second
+
+
+def test_a_job_whose_time_is_over_goes_on(story):
+    """Told by Slurm, it paused at the end of an epoch, was requeued, and ended with the rows."""
+    log = story.log("short", SHORT)
+    assert "told by SIGUSR2 that time is over" in log and "paused after epoch" in log
+    assert len(story.starts("short", SHORT)) == 2
+    assert story.commands["short"].wait() == 0
+    assert story.rows("short", SHORT) == story.rows("undisturbed", SHORT) != []
+
+
+def test_a_cancelled_job_does_not_come_back(story):
+    """It pauses, or dies, and its cell is said to have been cancelled."""
+    state = story.cluster.ask(
+        "squeue", "-h", "--states=all", "-o", "%T", "--name", _batch(story.folder / "unwanted")
+    )
+    assert state.strip() == "CANCELLED"
+    assert len(story.starts("unwanted", UNWANTED)) == 1
+    assert 0 < story.epoch("unwanted", UNWANTED) < Cell.parse(UNWANTED).epochs
+
+
+def test_timeline(story):
+    """Who ran where and when, for a figure; kept where the environment names a file."""
+    data = {
+        "nodes": list(story.cluster.cpus),
+        "lost": {"node": "n1", "seconds": round(story.lost, 1), "epochs": story.epochs},
+        "cells": {
+            cell: {
+                "starts": [[node, round(t, 1)] for node, t in story.starts(name, cell)],
+                "end": round(
+                    (story.folder / name / f"{cell}.jsonl").stat().st_mtime - story.begun, 1
+                ),
+            }
+            for name, cell in [("six", c) for c in SIX] + [("short", SHORT)]
+        },
+    }
+    starts = [start for cell in data["cells"].values() for _, start in cell["starts"]]
+    assert min(starts) < story.lost < max(starts)
+    if TIMELINE in os.environ:
+        Path(os.environ[TIMELINE]).write_text(json.dumps(data, indent=1) + "\n")
