@@ -82,14 +82,15 @@ class Shift:
     def __init__(self, points: Tensor, rows: int) -> None:
         self.points = points
         self._rows = rows
-        self._space = points.new_empty(2, 0, points.shape[1])
+        self._x = self._point = points.new_empty(0, points.shape[1])
 
     def __call__(self, features: Tensor, labels: Tensor) -> Tensor:
         """features (B, d) - points[labels], (B, d), until the next call."""
-        if self._space.shape[1] < len(labels):
-            rows = max(len(labels), min(self._rows, 2 * len(labels)))
-            self._space = self.points.new_empty(2, rows, self.points.shape[1])
-        x, point = self._space[:, : len(labels)]
+        n = len(labels)
+        if len(self._x) < n:
+            rows = max(n, min(self._rows, 2 * n))
+            self._x, self._point = self.points.new_empty(2, rows, self.points.shape[1])
+        x, point = self._x[:n], self._point[:n]
         torch.index_select(self.points, 0, labels, out=point)
         # Converted first: a subtraction of mixed types is slower than both steps.
         return x.copy_(features).sub_(point)

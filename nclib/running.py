@@ -7,10 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .moments import Chunks, Moments
+from .moments import Chunks, Moments, rows_at_once
 from .stats import ClassStats, check_sample
 
 __all__ = ["RunningStats"]
+
+STEPS = 4  # of the size that fits the cache, added at once: each sum has a price of its own
 
 
 class RunningStats:
@@ -32,6 +34,8 @@ class RunningStats:
     ([[1.0], [5.0]], [[2.0]])
     """
 
+    # Tensors made in inference mode could not be added to outside of it.
+    @torch.inference_mode(False)
     def __init__(
         self,
         num_classes: int,
@@ -54,10 +58,10 @@ class RunningStats:
             )
         self._before: ClassStats | None = None
         self._moments = self._begin()
-        self._chunks = Chunks(self._moments.rows)
+        rows = STEPS * rows_at_once(dimension, self.device)
+        self._chunks = Chunks(max(rows, self._moments.rows))
         self._steps = 0
 
-    # Tensors made in inference mode could not be added to outside of it.
     @torch.inference_mode(False)
     def add(self, features: Tensor, labels: Tensor) -> None:
         """Add a batch: features (B, d) of any floating-point type, labels (B,) in 0..C-1.

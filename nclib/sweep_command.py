@@ -15,7 +15,7 @@ from rich.live import Live
 
 from .cells import Cell, grid_of
 from .selection import choose, sweeps_within
-from .slurm import Queue, Resources, sweep_on_slurm
+from .slurm import Queue, Resources, SlurmError, sweep_on_slurm
 from .standings import Board, Standing, line, summary, table
 from .sweeps import Show, sweep
 
@@ -120,17 +120,21 @@ def _on_slurm(
         with _display(console) as show:
             return sweep_on_slurm(cells, resources=resources, wait=wait, show=show, **common)
     except KeyboardInterrupt:
-        jobs = Queue(Path(common["folder"]).resolve()).to_cancel([cell.name for cell in cells])
-        if jobs:
-            typer.echo(
-                f"stopped watching; the jobs go on. To cancel them: scancel {' '.join(jobs)}"
-            )
-        else:
-            typer.echo("stopped; no job is in the queue")
+        typer.echo(_leaving_words(Queue(Path(common["folder"]).resolve()), cells))
         raise typer.Exit(130) from None
     except ImportError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+def _leaving_words(queue: Queue, cells: list[Cell]) -> str:
+    try:
+        jobs = queue.to_cancel([cell.name for cell in cells])
+    except SlurmError as error:
+        return f"stopped watching; what is in the queue goes on ({error})"
+    if not jobs:
+        return "stopped; no job is in the queue"
+    return f"stopped watching; the jobs go on. To cancel them: scancel {' '.join(jobs)}"
 
 
 def _given(context: typer.Context) -> set[str]:

@@ -147,9 +147,10 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 def _pickled(path: Path) -> Any:
     require_whole(path)
     try:
-        with warnings.catch_warnings():
+        # An open file: by a path's ending torch would choose another reader.
+        with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # torch explains what it then refuses
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle may raise anything
         raise CheckpointError(f"{path}: {_refusal(str(error))}") from None
 

@@ -20,8 +20,8 @@ __all__ = ["Cluster", "absence", "cluster"]
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
 SECONDS = 30.0  # until all nodes answer
-# A lost node is noticed in seconds, and whatever is requeued may start at once; five seconds of
-# life are the least that Slurm lets a credential have, and a requeued job waits for its end.
+# Jobs must ask to be requeued. A lost node is noticed in seconds, and what is requeued may soon
+# start: it waits for the end of its credential's life, of which five seconds are the least.
 SETTINGS = """
 ClusterName=nclib
 SlurmctldHost={host}(127.0.0.1)
@@ -42,7 +42,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=1
 ReturnToService=2
-JobRequeue=1
+JobRequeue=0
 SlurmdTimeout=4
 SlurmctldTimeout=5
 MessageTimeout=3

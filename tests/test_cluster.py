@@ -18,12 +18,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nclib import Cell
 from nclib.experiments import run
-from nclib.records import Row, read
+from nclib.records import Row, is_begun, read
+from nclib.slurm import Resources, sweep_on_slurm
+from nclib.standings import Standing
 
 from .slurm import Cluster, absence, cluster
 from .tree import ROOT
@@ -33,32 +36,29 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(absence()), reason=absen
 SIX = [f"digits-convnet-{loss}-e20-n500{s}" for s in ("", "-s1", "-s2") for loss in ("mse", "ce")]
 SHORT = "digits-convnet-mse-e20-n500-s3"  # gets a minute, and is held up until that is over
 UNWANTED = "digits-convnet-ce-e350-s4"
-SECONDS = 240.0  # until the story is given up
+SECONDS = 400.0  # until the story is given up
 TIMELINE = "NCLIB_TIMELINE"  # names a file to keep who ran where and when
 
 
 @dataclass
 class Story:
-    """What happened: folders of records and logs, what the commands said, and the timeline."""
+    """What happened: folders of records and logs, what the command said, and the timeline."""
 
     cluster: Cluster
     folder: Path
-    commands: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    command: subprocess.Popen[str]
+    words: str = ""
     begun: float = field(default_factory=time.time)
     lost: float = 0.0  # when n1 was, in seconds
     epochs: dict[str, int] = field(default_factory=dict)  # of the cells on n1 then
-    second: str = ""  # words of a second call of the same command
-
-    def sweep(self, name: str, cells: list[str], *more: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "nclib", "sweep", ",".join(cells), "--on", "slurm"]
-        return subprocess.Popen(
-            [*command, "--folder", str(self.folder / name), *more], cwd=ROOT, text=True,
-            env=self.cluster.environment | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+    second: list[Standing] = field(default_factory=list)  # what a second call saw
 
     def rows(self, name: str, cell: str) -> list[Row]:
         return read(self.folder / name / f"{cell}.jsonl")[1]
+
+    def status(self, name: str, cell: str) -> str:
+        path = self.folder / name / f"{cell}.jsonl"
+        return read(path)[0].status if is_begun(path) else ""
 
     def epoch(self, name: str, cell: str) -> int:
         """The last epoch on record, also while its line is being written."""
@@ -81,26 +81,37 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory) -> Iterator[Story]:
-    """Told once: some 80 seconds."""
-    with cluster({"n1": 2, "n2": 4}) as slurm:
-        told = Story(slurm, tmp_path_factory.mktemp("cluster"))
+    """Told once: a minute or two."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with cluster({"n1": 2, "n2": 4}) as slurm, pytest.MonkeyPatch.context() as patch:
+        for name, value in slurm.environment.items():
+            patch.setenv(name, value)
+        patch.setenv("TQDM_DISABLE", "1")
+        leave(folder, "short", [SHORT], minutes=1, more={"nodelist": "n2"})
+        leave(folder, "unwanted", [UNWANTED], more={"nodelist": "n2"})
+        command = [sys.executable, "-m", "nclib", "sweep", ",".join(SIX), "--on", "slurm"]
+        six = subprocess.Popen(
+            [*command, "--folder", str(folder / "six"), "--cpus", "1"], cwd=ROOT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        told = Story(slurm, folder, six)
         try:
             _tell(told)
             yield told
         finally:
-            for command in told.commands.values():
-                command.kill()
-                command.communicate()
+            six.kill()
+            six.wait()
+
+
+def leave(folder: Path, name: str, cells: list[str], **resources: Any) -> list[Standing]:
+    """Submit what is missing, and wait for nothing."""
+    return sweep_on_slurm(cells, folder=folder / name, resources=Resources(**resources), wait=False)
 
 
 def _tell(story: Story) -> None:
     """Act when the time has come, and look ten times a second."""
-    story.commands["short"] = story.sweep("short", [SHORT], "--time", "1", "--slurm", "nodelist=n2")
-    unwanted = story.sweep("unwanted", [UNWANTED], "--no-wait", "--slurm", "nodelist=n2")
-    story.commands["unwanted"] = unwanted
-    story.commands["six"] = story.sweep("six", SIX, "--cpus", "1")
     frozen, cancelled, undisturbed = 0, False, [*SIX, SHORT]
-    while any(command.poll() is None for command in story.commands.values()):
+    while story.command.poll() is None or story.status("short", SHORT) != "finished":
         if time.time() - story.begun > SECONDS:
             pytest.fail(f"not over after {SECONDS} s:\n" + story.cluster.ask("squeue"))
         if not frozen and story.epoch("short", SHORT) >= 2:
@@ -109,16 +120,17 @@ def _tell(story: Story) -> None:
             os.kill(frozen, signal.SIGCONT)
             frozen = -1
         if not cancelled and story.epoch("unwanted", UNWANTED):
-            story.cluster.ask("scancel", "--name", _batch(story.folder / "unwanted"))
+            story.cluster.ask("scancel", "--name", _lines(story, "unwanted")[0]["batch"])
             cancelled = True
         if not story.lost:
             _lose_node(story)
         elif not story.second:
-            story.second = story.sweep("six", SIX, "--no-wait").communicate(timeout=60)[0]
+            story.second = leave(story.folder, "six", SIX)
         elif undisturbed:
             # Beside the jobs: these rows are what the others are compared with.
             list(run(undisturbed.pop(), folder=story.folder / "undisturbed"))
         time.sleep(0.1)
+    story.words = story.command.communicate()[0]
     for cell in undisturbed:
         list(run(cell, folder=story.folder / "undisturbed"))
 
@@ -143,13 +155,15 @@ def _lose_node(story: Story) -> None:
         story.epochs = {cell: story.epoch("six", cell) for cell in here}
 
 
-def _batch(folder: Path) -> str:
-    return json.loads((folder / "slurm" / "batches.jsonl").read_text().splitlines()[0])["batch"]
+def _lines(story: Story, name: str) -> list[dict[str, Any]]:
+    """What was submitted: two lines for each batch."""
+    path = story.folder / name / "slurm" / "batches.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_all_rows_are_those_of_runs_that_nothing_stopped(story):
     """Six records complete, and equal bit for bit, wherever their jobs have been."""
-    assert story.commands["six"].wait() == 0
+    assert story.command.returncode == 0 and "6 of 6 finished" in story.words, story.words
     for cell in SIX:
         record, rows = read(story.folder / "six" / f"{cell}.jsonl")
         assert record.status == "finished"
@@ -162,28 +176,26 @@ def test_the_lost_jobs_go_on_elsewhere(story):
     assert midway
     for cell in midway:
         assert [node for node, _ in story.starts("six", cell)] == ["n1", "n2"]
-    lines = (story.folder / "six" / "slurm" / "batches.jsonl").read_text().splitlines()
-    assert len(lines) == 2  # of one batch
 
 
 def test_the_same_command_submits_nothing_twice(story):
     """Called again while jobs wait and run, it tells how they stand."""
-    assert "of 6 finished" in story.second and "running" in story.second, story.second
+    assert {s.state for s in story.second} <= {"queued", "running", "requeued", "finished"}
+    assert len(_lines(story, "six")) == 2
 
 
 def test_a_job_whose_time_is_over_goes_on(story):
     """Told by Slurm, it paused at the end of an epoch, was requeued, and ended with the rows."""
     log = story.log("short", SHORT)
     assert "told by SIGUSR2 that time is over" in log and "paused after epoch" in log
-    assert len(story.starts("short", SHORT)) == 2
-    assert story.commands["short"].wait() == 0
+    assert len(story.starts("short", SHORT)) >= 2
     assert story.rows("short", SHORT) == story.rows("undisturbed", SHORT) != []
 
 
 def test_a_cancelled_job_does_not_come_back(story):
     """It pauses, or dies, and its cell is said to have been cancelled."""
     state = story.cluster.ask(
-        "squeue", "-h", "--states=all", "-o", "%T", "--name", _batch(story.folder / "unwanted")
+        "squeue", "-h", "--states=all", "-o", "%T", "--name", _lines(story, "unwanted")[0]["batch"]
     )
     assert state.strip() == "CANCELLED"
     assert len(story.starts("unwanted", UNWANTED)) == 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import socket
+import sys
+import textwrap
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
 from lightning.pytorch.loggers import CSVLogger  # noqa: E402
 from lightning.pytorch.strategies import DDPStrategy  # noqa: E402
 
-from nclib.adapters import LightningCollapse  # noqa: E402
+from nclib.adapters import CollapseMetric, LightningCollapse  # noqa: E402
 
 C, D, SHARES = 3, 5, (19, 8)
 RIDGE = 1e-3
@@ -208,14 +211,14 @@ def test_other_stages_and_loaders(tmp_path):
 def test_a_checkpoint_keeps_the_rows(tmp_path):
     """A resumed training goes on with the rows; a checkpoint can be chosen by a value."""
     name = "collapse/relative_variability"
-    save = ModelCheckpoint(tmp_path, monitor=name, save_last=True)
+    save = ModelCheckpoint(tmp_path, monitor=name, save_top_k=-1, save_last=True)
     first = LightningCollapse()
     trainer(tmp_path, first, save, enable_checkpointing=True).fit(net(), loader(1), loader())
     assert float(save.best_model_score or math.nan) == pytest.approx(
         min(row["relative_variability"] for row in first.history), rel=SINGLE
     )
     second = LightningCollapse()
-    again = ModelCheckpoint(tmp_path, monitor=name, save_last=True)
+    again = ModelCheckpoint(tmp_path, monitor=name, save_top_k=-1, save_last=True)
     run = trainer(tmp_path, second, again, max_epochs=3, enable_checkpointing=True)
     run.fit(net(), loader(1), loader(), ckpt_path=save.last_model_path)
     assert second.history[:2] == first.history
@@ -301,3 +304,82 @@ def test_the_meter_agrees(tmp_path):
     agrees(collapse.history[0], {name: report.metrics[name] for name in METRICS})
     assert report.terms is not None
     assert collapse.history[0]["loss_perp"] == pytest.approx(report.terms.perp, rel=TIGHT)
+
+
+class WithMetric(Net):
+    """The torchmetrics.Metric inside of a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metric = CollapseMetric(head=self.fc)
+
+    def validation_step(self, batch: Any, index: int, dataloader_idx: int = 0) -> None:
+        self.metric.update(self.trunk(batch[0]), batch[1])
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict({f"val/{name}": value for name, value in self.metric.compute().items()})
+        self.metric.reset()
+
+
+def test_the_metric_inside_a_module(tmp_path):
+    """A module that keeps a CollapseMetric logs the same values."""
+    run = trainer(tmp_path, LightningCollapse("fc"))
+    with pytest.raises(ValueError, match="expected a call of 'fc' for each batch, got none"):
+        run.fit(WithMetric(), loader(1), loader())
+    module = WithMetric()
+    run = trainer(tmp_path)
+    run.fit(module, loader(1), loader())
+    wanted = expected(module, dataset())
+    for name, value in wanted.items():
+        got = float(run.callback_metrics[f"val/{name}"])
+        assert got == pytest.approx(value, rel=SINGLE, abs=SINGLE), name
+
+
+def test_the_example(tmp_path, monkeypatch):
+    """The example of the module runs."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {
+        "module": net(), "train_loader": loader(1), "validation_loader": loader(),
+        "LightningCollapse": LightningCollapse,
+    }  # fmt: skip
+    example = textwrap.dedent(sys.modules[LightningCollapse.__module__].__doc__ or "")
+    code = textwrap.dedent(example.split("\n\n", 1)[1])
+    exec(code.replace("max_epochs=20", "max_epochs=2, log_every_n_steps=1"), names)
+    assert len(names["collapse"].history) == 2
+
+
+class NoLightning:
+    """An import system in which the package of that name can't be found."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.split(".")[0] == "lightning":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def test_the_other_name(tmp_path, monkeypatch):
+    """Where only pytorch_lightning is installed, the callback is one of its own."""
+    pytest.importorskip("pytorch_lightning", reason="pytorch_lightning is not installed")
+    for loaded in list(sys.modules):
+        if loaded.split(".")[0] == "lightning" or loaded == "nclib.adapters.lightning":
+            monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setattr(sys, "meta_path", [NoLightning(), *sys.meta_path])
+    other: Any = importlib.import_module("pytorch_lightning")
+    collapse = importlib.import_module("nclib.adapters.lightning").LightningCollapse()
+    assert isinstance(collapse, other.Callback)
+
+    class Other(other.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net()
+
+        def validation_step(self, batch: Any, index: int) -> None:
+            self.net(batch[0])
+
+    run = other.Trainer(
+        accelerator="cpu", logger=False, callbacks=[collapse], enable_progress_bar=False,
+        enable_checkpointing=False, enable_model_summary=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    module = Other()
+    run.validate(module, loader(), verbose=False)
+    agrees(collapse.history[0], expected(module.net, dataset()))
+    assert "collapse/alignment" in run.callback_metrics

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 import nclib
 
@@ -201,14 +201,13 @@ def test_wrapped_models() -> None:
     meter = nclib.CollapseMeter(nn.DataParallel(model), layer="module.2")
     meter.update(x, labels)
     assert meter.layer_name == "2"
-    torch.distributed.init_process_group(
-        "gloo", rank=0, world_size=1, store=torch.distributed.HashStore()
-    )
+    store: Any = distributed.HashStore()  # pyright: ignore[reportPrivateImportUsage]
+    distributed.init_process_group("gloo", rank=0, world_size=1, store=store)
     try:
         wrapped = nn.parallel.DistributedDataParallel(model)
         meter = nclib.CollapseMeter(wrapped)
         with meter.watching(labels):
             wrapped(x)
     finally:
-        torch.distributed.destroy_process_group()
+        distributed.destroy_process_group()
     assert meter.layer_name == "2" and meter.stats.total_count == 20

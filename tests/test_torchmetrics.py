@@ -1,22 +1,17 @@
-"""The meter as a metric of torchmetrics: any dealing of the samples, one process or two."""
+"""The meter as a metric of torchmetrics: any dealing of the samples, and all that metrics do."""
 
 from __future__ import annotations
 
 import copy
 import pickle
-import socket
-import warnings
-from multiprocessing import get_context
-from pathlib import Path
+import textwrap
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import start_processes
 
 from nclib import METRICS, ClassStats, CollapseReport, Head, LossTerms, decompose, measure
 from nclib.tests.samples import Sample, random_sample
@@ -27,6 +22,7 @@ pytest.importorskip("torchmetrics", reason="torchmetrics is not installed: extra
 from torchmetrics import MetricCollection  # noqa: E402
 
 from nclib.adapters import CollapseMetric  # noqa: E402
+from nclib.adapters import metric as module
 
 C, D, RIDGE = 4, 6, 1e-3
 
@@ -100,80 +96,12 @@ def test_any_dealing_of_the_samples(data, seed, offset):
     assert float(got["loss_nc1"]) == pytest.approx(expected(s)["loss_nc1"], rel=1e-8)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def parts(s: Sample) -> dict[str, list[Tensor]]:
-    """Ways of dealing the samples to two processes: indices for rank 0 and rank 1."""
-    everything = torch.arange(len(s.labels))
-    return {
-        "unequal": [everything[:19], everything[19:]],
-        "a class on one rank only": [everything[s.labels != 2], everything[s.labels == 2]],
-        "a rank without a sample": [everything, everything[:0]],
-    }
-
-
-def rank(number: int, port: int, out: str) -> None:
-    """What each of two processes does."""
-    warnings.simplefilter("ignore")  # a rank without a sample is told so by torchmetrics
-    torch.set_num_threads(1)
-    address = f"tcp://127.0.0.1:{port}"
-    dist.init_process_group("gloo", init_method=address, rank=number, world_size=2)
-    s = sample(offset=100.0, spread=1e-3)
-    found: dict[str, Any] = {}
-    for name, dealt in parts(s).items():
-        mine = dealt[number]
-        metric = CollapseMetric(head=layer_of(s.head), ridge=RIDGE)
-        for batch in mine.split(5) if len(mine) else []:
-            metric.update(s.features[batch], s.labels[batch])
-        found[name] = metric.compute()
-        assert metric.stats.total_count == len(mine)  # given back after the values
-        metric.update(s.features, s.labels)  # and going on from there
-        found[name + ", again"] = metric.compute()["variance_ratio"]
-        metric.reset()
-        assert metric.stats.total_count == 0
-    mine = parts(s)["unequal"][number]
-    alone = CollapseMetric(head=s.head, sync_on_compute=False)
-    alone.update(s.features[mine], s.labels[mine])
-    found["alone"] = alone.compute()
-    together = CollapseMetric(head=s.head, ridge=RIDGE, dist_sync_on_step=True)
-    found["on step"] = together(s.features[mine], s.labels[mine])
-    lean = MetricCollection([CollapseMetric(C, D, covariance=False)], prefix="val/")
-    lean.update(s.features[mine], s.labels[mine])
-    found["collection"] = lean.compute()
-    torch.save(found, f"{out}/{number}.pt")
-    dist.destroy_process_group()
-
-
-@pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    out = tmp_path_factory.mktemp("ranks")
-    # Fresh processes, forked from one that has done the imports: those take longer than the test.
-    get_context("forkserver").set_forkserver_preload([__name__])
-    start_processes(rank, args=(free_port(), str(out)), nprocs=2, start_method="forkserver")
-    return [torch.load(Path(out) / f"{number}.pt") for number in (0, 1)]
-
-
-@pytest.mark.parametrize(
-    "dealt", ["unequal", "a class on one rank only", "a rank without a sample", "on step"]
-)
-def test_two_processes_are_their_union(ranks, dealt):
-    """Both processes report the value of all samples, the very same number."""
-    s = sample(offset=100.0, spread=1e-3)
-    for found in ranks:
-        agrees(found[dealt], expected(s), 1e-8)  # NC1 of 1e-6, at an offset of 100
-    assert all(torch.equal(ranks[0][dealt][name], ranks[1][dealt][name]) for name in METRICS)
-
-
-def test_statistics_of_two_processes_to_ten_digits():
+def test_rows_of_two_parts_merge_to_ten_digits():
     """What the processes send merges to the statistics of all samples at once, to 1e-10."""
     s = sample(offset=100.0, spread=1e-3)
     halves = [CollapseMetric(C, D), CollapseMetric(C, D)]
-    for half, mine in zip(halves, parts(s)["unequal"], strict=True):
-        half.update(s.features[mine], s.labels[mine])
+    halves[0].update(s.features[:19], s.labels[:19])
+    halves[1].update(s.features[19:], s.labels[19:])
     packing = halves[0].packing
     merged = packing.unpack(packing.merged(torch.stack([half.packed for half in halves])))
     for name in ("means", "scatter", "spread"):
@@ -181,41 +109,11 @@ def test_statistics_of_two_processes_to_ten_digits():
         assert float((got - wanted).norm() / wanted.norm()) < 1e-10, name
 
 
-def test_processes_go_on_after_a_value(ranks):
-    """Each process keeps its own samples after a synchronized value and adds to them."""
-    s = sample(offset=100.0, spread=1e-3)
-    three_times = s.stats + s.stats + s.stats
-    wanted = METRICS["variance_ratio"](three_times, s.head)
-    for found in ranks:
-        assert float(found["unequal, again"]) == pytest.approx(wanted, rel=1e-8)
-
-
-def test_a_process_alone(ranks):
-    """Without synchronization the values are those of a process's own samples."""
-    s = sample(offset=100.0, spread=1e-3)
-    for number, mine in enumerate(parts(s)["unequal"]):
-        stats = ClassStats.of(s.features[mine], s.labels[mine], C)
-        wanted = CollapseReport.of(stats, s.head, None, 0.0).metrics
-        agrees(ranks[number]["alone"], wanted, 1e-8)
-
-
-def test_a_collection_of_two_processes(ranks):
-    """In a collection the names bear its prefix; without covariance two values are left out."""
-    s = sample(offset=100.0, spread=1e-3)
-    for found in ranks:
-        assert set(found["collection"]) == {
-            f"val/{name}"
-            for name, metric in METRICS.items()
-            if metric.needs == ("stats",) and not name.startswith("relative")
-        }
-        wanted = METRICS["variance_ratio"](s.stats, s.head)
-        assert float(found["collection"]["val/variance_ratio"]) == pytest.approx(wanted, rel=1e-8)
-
-
 def test_copies_pickles_and_states():
     """A clone, a pickle and a state dict hold the samples; the clone looks at the same layer."""
     s = sample()
-    metric = CollapseMetric(head=layer_of(s.head), ridge=RIDGE)
+    layer = layer_of(s.head)
+    metric = CollapseMetric(head=layer, ridge=RIDGE)
     metric.update(s.features, s.labels)
     assert not metric.state_dict()
     metric.persistent(True)
@@ -225,10 +123,19 @@ def test_copies_pickles_and_states():
         agrees(copied.compute(), expected(s), EXACT)
         copied.update(s.features, s.labels)  # and the original does not change with it
     assert metric.stats.total_count == len(s.labels)
-    clone = metric.clone()
+    clone: Any = metric.clone()
     with torch.no_grad():
-        metric._looked_at.to.weight.zero_()  # pyright: ignore
+        layer.weight.zero_()
     assert clone.head is not None and not clone.head.weight.any()
+
+
+def test_autocast_is_not_for_statistics():
+    """Inside of autocast the values are those of float64."""
+    s = sample(offset=100.0, spread=1e-3)
+    metric = CollapseMetric(head=layer_of(s.head), ridge=RIDGE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        metric.update(s.features, s.labels)
+        agrees(metric.compute(), expected(s), 1e-8)
 
 
 def test_a_copied_model_has_a_metric_of_its_own_layer():
@@ -240,6 +147,14 @@ def test_a_copied_model_has_a_metric_of_its_own_layer():
     assert len(list(model.parameters())) == 2
     twin = copy.deepcopy(model)
     assert twin.metric._looked_at.to is twin.fc
+
+
+def test_a_metric_is_one_module():
+    """A metric that stands in a model under two names is one module, as any other."""
+    model: Any = nn.Module()
+    model.one = model.two = CollapseMetric(C, D)
+    assert hash(model.one) == hash(model.two)
+    assert [name for name, _ in model.named_modules()] == ["", "one"]
 
 
 def test_precision_does_not_follow_the_model():
@@ -308,15 +223,16 @@ def test_too_few_classes():
 
 def test_inference_mode_and_out_of_it():
     """Samples, resets and values go in and out of inference mode."""
-    s = sample()
+    s = random_sample(0, C, D, 24_000)  # so many that they are summed, not kept for later
+    half = len(s.labels) // 2
     metric = CollapseMetric(head=layer_of(s.head), ridge=RIDGE)
     with torch.inference_mode():
         metric.reset()
         metric.update(s.features[:9], s.labels[:9])
         metric.clone()(s.features, s.labels)
-    metric.update(s.features[9:12], s.labels[9:12])
+    metric.update(s.features[9:half], s.labels[9:half])
     with torch.inference_mode():
-        metric.update(s.features[12:], s.labels[12:])
+        metric.update(s.features[half:], s.labels[half:])
         agrees(metric.compute(), expected(s))
     metric.merge_state(metric.clone())
     assert metric.stats.total_count == 2 * len(s.labels)
@@ -403,3 +319,14 @@ def test_plot():
         _, axes = metric.plot(value)
         assert len(axes.lines) >= len(METRICS)
     plt.close("all")
+
+
+def test_the_example():
+    """The example of the module runs."""
+    s = sample()
+    model: Any = nn.Sequential()
+    model.trunk, model.fc = nn.Identity(), layer_of(s.head)
+    loader = zip(s.features.split(5), s.labels.split(5), strict=True)
+    names = {"CollapseMetric": CollapseMetric, "model": model, "loader": loader}
+    exec(textwrap.dedent((module.__doc__ or "").split("\n\n", 1)[1]), names)
+    agrees(names["metric"].compute(), expected(s))

@@ -124,10 +124,10 @@ class TrainerCollapse(TrainerCallback):
         """A loader of all samples, in order, on every process."""
         if not isinstance(data, DataLoader) and self.trainer is not None:
             data = self.trainer.get_eval_dataloader(data)  # leaves out what the model can't take
-        collate: Any = getattr(data, "collate_fn", default_data_collator)
-        return DataLoader(
-            getattr(data, "dataset", data), batch_size=args.eval_batch_size, collate_fn=collate
-        )
+        # Built anew: those of the Trainer deal the samples out, and repeat some to come out even.
+        samples: Any = getattr(data, "dataset", data)
+        collate = getattr(data, "collate_fn", default_data_collator)
+        return DataLoader(samples, batch_size=args.eval_batch_size, collate_fn=collate)
 
     def _measure(
         self, stage: str, loader: DataLoader, args: TrainingArguments, state: TrainerState,

@@ -166,13 +166,11 @@ class LightningCollapse(Callback):
         """Measure what has passed by."""
         self._end(trainer, pl_module, "predict")
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def teardown(self, *args: Any, **kwargs: Any) -> None:
         """Leave no hook behind."""
         self._stop()
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, *args: Any, **kwargs: Any) -> None:
         """Leave no hook behind."""
         self._stop()
 

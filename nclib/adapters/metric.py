@@ -21,7 +21,6 @@ from ..decomposition import LossTerms, decompose
 from ..head import Head, require_ridge
 from ..metrics import METRICS
 from ..report import seen_only
-from ..running import RunningStats
 from ..stats import ClassStats, check_sample
 from .packing import Packing, unseen
 from .scalars import named_terms
@@ -93,10 +92,7 @@ class CollapseMetric(Metric):
     @torch.inference_mode(False)  # what is made in inference mode could not be added to later
     def packed(self, row: Tensor) -> None:
         stats = self.packing.unpack(row)
-        running = RunningStats(
-            self.packing.num_classes, self.packing.dimension,
-            covariance=self.packing.covariance, device=row.device,
-        )  # fmt: skip
+        running = self.packing.running(row.device)
         if stats.total_count:
             running.merge(stats)
             self._update_count = max(self._update_count, 1)  # loaded or merged into an unused one
@@ -125,7 +121,7 @@ class CollapseMetric(Metric):
         kept, their_labels = self._kept(features, labels)
         if len(their_labels):  # a refusal in mid-forward would lose the samples before
             check_sample(kept, their_labels, self.packing.num_classes)
-            self._require_dimension(kept)
+            self.packing.require_features(kept)
         self._one_batch = True
         try:
             return super().forward(features, labels)
@@ -183,14 +179,8 @@ class CollapseMetric(Metric):
             return features, labels
         keep = labels != self.ignore_index
         if not bool(keep.any()):
-            self._require_dimension(features)
+            self.packing.require_features(features)
         return features[keep.to(features.device)], labels[keep]
-
-    def _require_dimension(self, features: Tensor) -> None:
-        if features.ndim != 2 or features.shape[1] != self.packing.dimension:
-            raise ValueError(
-                f"features: expected (B, {self.packing.dimension}), got {tuple(features.shape)}"
-            )
 
     def _measured(self, stats: ClassStats, head: Head | None) -> dict[str, float]:
         """The values of the classes that were seen; NaN where those are fewer than two."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..running import RunningStats
 from ..stats import ClassStats
 
 __all__ = ["Packing", "unseen"]
@@ -37,6 +38,12 @@ class Packing:
         """The row of no samples."""
         return torch.zeros(sum(self.sizes), dtype=torch.float64)
 
+    def running(self, device: torch.device) -> RunningStats:
+        """Statistics of a stream that such a row can hold."""
+        return RunningStats(
+            self.num_classes, self.dimension, covariance=self.covariance, device=device
+        )
+
     def pack(self, stats: ClassStats) -> Tensor:
         """The row of these statistics."""
         parts = [stats.counts.double(), stats.means.flatten(), stats.spread]
@@ -60,6 +67,13 @@ class Packing:
         """The row of all samples together, by the exact merge."""
         first, *others = (self.unpack(row) for row in rows)
         return self.pack(sum(others, first))
+
+    def require_features(self, features: Tensor) -> None:
+        """Raise a ValueError unless these are features (B, d) of this packing's d."""
+        if features.ndim != 2 or features.shape[1] != self.dimension:
+            raise ValueError(
+                f"features: expected (B, {self.dimension}), got {tuple(features.shape)}"
+            )
 
     def require_row(self, row: Tensor) -> None:
         """Raise a ValueError unless the row has this packing's length."""

@@ -17,7 +17,7 @@ Ranges = Mapping[str, Mapping[str, tuple[float, float]]]
 """Series -> accelerator -> the least and the most hours."""
 _LOOKS = ((COLORS["means"], "o"), ("#009E73", "s"), (COLORS["classifier"], "^"), (INK, "D"))
 _STATES: dict[str, dict[str, Any]] = {
-    "running": {"color": COLORS["means"]},
+    "running": {"color": COLORS["means"], "edgecolor": "white"},
     "lost": {"color": "white", "edgecolor": COLORS["classifier"], "hatch": "////"},
     "waiting": {"color": "#DDDDDD"},
 }

@@ -113,13 +113,14 @@ def measure_command(
         model, checkpoint, data, split, root, download, key, layer, num_classes, limit, transform,
         size, resize, _numbers("mean", mean), _numbers("std", std), _options(arg or []),
     )  # fmt: skip
+    machine = _machine(device)
     try:
         subject = Subject.of(wish)
-    except ImportError as error:  # of a collection that is not installed; it says what to install
+        network = subject.model.to(machine.device)
+        meter = CollapseMeter(network, layer, num_classes=num_classes, covariance=covariance)
+    # A collection that is not installed says what to install; a layer that is none, what it is.
+    except (ImportError, TypeError) as error:
         raise ValueError(str(error)) from error
-    machine = _machine(device)
-    network = subject.model.to(machine.device)
-    meter = CollapseMeter(network, layer, num_classes=num_classes, covariance=covariance)
     for line in subject.words():
         console.print(line, markup=False)
     with machine.measuring():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..head import Decisions, Head, require_ridge
 from ..models.batches import shown, unpacked
-from ..models.watch import Watch, called, evaluating
+from ..models.watch import Watch
 from ..projection import ProjectedStats
 from ..report import CollapseReport
 from ..stats import ClassStats
@@ -36,9 +36,9 @@ class CollapseMeter:
     that of the three terms, see :func:`ridge_from_weight_decay`. Samples labeled ``ignore_index``
     are left out and counted. Errors count batches from 1.   Chapter: measure.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
-    >>> meter = CollapseMeter(model)
-    >>> _ = meter.update(torch.eye(4).repeat(3, 1), torch.arange(12) % 3)
+    >>> import torch
+    >>> meter = CollapseMeter(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)))
+    >>> logits = meter.update(torch.eye(4).repeat(3, 1), torch.arange(12) % 3)
     >>> meter.layer_name, meter.report().samples
     ('1', 12)
     """
@@ -54,18 +54,15 @@ class CollapseMeter:
         ignore_index: int | None = -100,
     ) -> None:
         require_ridge(ridge)
-        self._sight = Sight(model, layer)
+        self._sight = Sight(model, layer, num_classes)
         self.model = model
         self.ridge = ridge
-        self._asked = num_classes, covariance, ignore_index
-        if layer is not None:
-            self._require_outputs(self.layer)
+        self._asked = covariance, ignore_index
         self.reset()
 
     def reset(self) -> None:
         """Forget every sample."""
-        _, covariance, ignore_index = self._asked
-        self._tally = Tally(covariance, ignore_index)
+        self._tally = Tally(*self._asked)
         self._remarks = Remarks()
 
     def update(self, batch: Any, labels: Any) -> Any:
@@ -76,7 +73,7 @@ class CollapseMeter:
         ``model(**batch)``, on the model's device. Labels are whole numbers (B,), tensor, array or
         list. What is refused leaves everything as it was.
         """
-        watch, output = self._run(batch)
+        watch, output = self._sight.run(batch)
         self._add(watch, labels)
         return output
 
@@ -97,16 +94,16 @@ class CollapseMeter:
 
     def add(self, features: Tensor, labels: Any) -> None:
         """Add features (B, d) that are at hand already, as the layer gets them."""
-        self._require_outputs(self.layer)
+        self._sight.require_outputs(self.layer)
         self._tally.add(features, labels, self.layer)
         self._remarks.begin(self.layer)
 
     def review(self, batch: Any, labels: Any) -> Any:
         """Look at a batch once more: NC4, and NC1 where the covariance was not kept."""
         self._tally.require_samples()
-        watch, output = self._run(batch)
+        watch, output = self._sight.run(batch)
         call, how = self._sight.find(watch)
-        self._require_measured(call.layer)
+        self._sight.require_measured(call.layer)
         self.review_features(call.rows, labels)
         self._sight.settle(call, how)
         return output
@@ -238,39 +235,11 @@ class CollapseMeter:
         """What the head decided in the second look, or None without one."""
         return self._tally.decisions
 
-    def _run(self, batch: Any) -> tuple[Watch, Any]:
-        with evaluating(self._sight.model), self._sight.watch() as watch:
-            output = called(self._sight.model, batch)
-        return watch, output
-
     def _add(self, watch: Watch, labels: Any) -> None:
         call, how = self._sight.find(watch)
         if self._tally.batches:
-            self._require_measured(call.layer)
-        self._require_outputs(call.layer)
+            self._sight.require_measured(call.layer)
+        self._sight.require_outputs(call.layer)
         self._tally.add(call.rows, labels, call.layer)
         self._sight.settle(call, how)
         self._remarks.begin(call.layer)
-
-    def _require_measured(self, layer: nn.Linear) -> None:
-        if layer is not self.layer:
-            raise ValueError(
-                f"model: its output is not that of {self.layer_name!r}, whose features were added "
-                f"before: name the layer that is meant, or reset() first"
-            )
-
-    def _require_outputs(self, layer: nn.Linear) -> None:
-        outputs, asked = layer.out_features, self._asked[0]
-        if outputs < 2:
-            raise ValueError(
-                f"layer: expected an output for each of at least 2 classes, got {outputs}: class "
-                f"means are compared with one row of weights per class"
-            )
-        if asked is not None and asked != outputs:
-            fewer = (
-                ": classes without samples are left out of the report by themselves, leave "
-                "num_classes out" if asked < outputs else ""
-            )  # fmt: skip
-            raise ValueError(
-                f"num_classes: expected {outputs}, the outputs of the layer, got {asked}{fewer}"
-            )

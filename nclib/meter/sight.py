@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from ..models.heads import (
@@ -13,7 +15,7 @@ from ..models.heads import (
     require_linear,
     unwrapped,
 )
-from ..models.watch import Watch
+from ..models.watch import Watch, called, evaluating
 
 __all__ = ["Sight"]
 
@@ -24,7 +26,9 @@ class Sight:
     Until then ``layer`` is the linear layer that was registered last.
     """
 
-    def __init__(self, model: nn.Module, layer: str | nn.Module | None) -> None:
+    def __init__(
+        self, model: nn.Module, layer: str | nn.Module | None, num_classes: int | None
+    ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model: expected torch.nn.Module, got {type(model).__name__}")
         self.model = unwrapped(model)
@@ -35,11 +39,20 @@ class Sight:
         self.checked = False  # whether its output was seen to be W h + b
         self.times = 1  # calls in a forward pass; the last one counts
         self.remark = ""
+        self.num_classes = num_classes
+        if self.settled:
+            self.require_outputs(self.layer)
 
     def watch(self) -> Watch:
         """A watch on the layer, or on all that it might be."""
         layers = {self.name: self.layer} if self.settled else linear_layers(self.model)
-        return Watch(self.model, layers, copies=self.settled)
+        return Watch(self.model, layers, copies=self.settled and not self.checked)
+
+    def run(self, batch: Any) -> tuple[Watch, Any]:
+        """A forward pass of the model in eval mode, watched; and its output."""
+        with evaluating(self.model), self.watch() as watch:
+            output = called(self.model, batch)
+        return watch, output
 
     def find(self, watch: Watch) -> tuple[Call, str]:
         """The call that counts, and what follows the layer; nothing is settled yet."""
@@ -65,6 +78,31 @@ class Sight:
                     f"own output"
                 )
         self.settled = self.checked = True
+
+    def require_measured(self, layer: nn.Linear) -> None:
+        """Raise a ValueError unless this is the layer whose features were added."""
+        if layer is not self.layer:
+            raise ValueError(
+                f"model: its output is not that of {self.name!r}, whose features were added "
+                f"before: name the layer that is meant, or reset() first"
+            )
+
+    def require_outputs(self, layer: nn.Linear) -> None:
+        """Raise a ValueError unless the layer has an output for each class."""
+        outputs, asked = layer.out_features, self.num_classes
+        if outputs < 2:
+            raise ValueError(
+                f"layer: expected an output for each of at least 2 classes, got {outputs}: class "
+                f"means are compared with one row of weights per class"
+            )
+        if asked is not None and asked != outputs:
+            fewer = (
+                ": classes without samples are left out of the report by themselves, leave "
+                "num_classes out" if asked < outputs else ""
+            )  # fmt: skip
+            raise ValueError(
+                f"num_classes: expected {outputs}, the outputs of the layer, got {asked}{fewer}"
+            )
 
     def _given(self, watch: Watch) -> tuple[Call, str]:
         """The layer that is settled, or the last one executed where the model was not called."""

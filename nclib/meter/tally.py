@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -49,7 +49,7 @@ class Tally:
         with _numbered(f"batch {self.batches + 1}"):
             features, labels, ignored = self._kept(features, labels, layer)
             if len(labels):
-                with exact(features.device):
+                with plainly():
                     running = self.running or self._begin(features.device, layer)
                     running.add(features, labels)
                     self.running = running
@@ -62,7 +62,7 @@ class Tally:
         running = self.require_samples()
         with _numbered(f"second look, batch {self.reviewed + 1}"):
             features, labels, _ = self._kept(features, labels, layer)
-            with exact(features.device):
+            with plainly():
                 if self.second is None:
                     self._begin_second(running.stats, self.head(layer))
                 if len(labels):
@@ -89,19 +89,19 @@ class Tally:
     @property
     def stats(self) -> ClassStats | ProjectedStats:
         """The statistics, of both looks where there were two."""
-        first = self.first
         if self.second is None:
-            return first
+            return self.first
         try:
             seen = self.second.stats
         except ValueError as error:
             told = f"{error}. What the first look said: meter.report(passes=1)"
             raise ValueError(told) from None
-        if seen.num_classes == first.num_classes:
+        if self._place is None:
             return seen
+        first = self.first
         return ProjectedStats(
             first.counts, first.means, first.scatter, first.spread, seen.basis, seen.along
-        )
+        )  # fmt: skip
 
     @property
     def decisions(self) -> Decisions | None:
@@ -147,7 +147,7 @@ class Tally:
                 "merge: expected both with the within-class covariance, or both without: "
                 "CollapseMeter(model, covariance=...)"
             )
-        with exact(running.device):
+        with plainly():
             plain = ClassStats(stats.counts, stats.means, stats.scatter, stats.spread)
             running.merge(plain.to(running.device))
         self.running = running
@@ -229,13 +229,9 @@ class Tally:
 
 
 @contextmanager
-def exact(device: torch.device) -> Iterator[None]:
-    """Plain float64 arithmetic on plain tensors, whatever mode the caller is in."""
-    with ExitStack() as modes:
-        modes.enter_context(torch.inference_mode(False))
-        modes.enter_context(torch.no_grad())
-        for kind in {device.type, "cpu"}:
-            modes.enter_context(torch.autocast(kind, enabled=False))
+def plainly() -> Iterator[None]:
+    """Without gradients; tensors made in inference mode could not be added to outside of it."""
+    with torch.inference_mode(False), torch.no_grad():
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from .outputs import logits_of, relation
 
 __all__ = [
     "Call",
@@ -133,15 +134,17 @@ def leading(calls: list[Call], output: Any) -> tuple[Call, str]:
     ``calls`` in the order of execution. Softmax, log-softmax, sigmoid and a positive factor keep
     the decision; anything else after a layer means that it is not the head.
     """
-    wanted = list(_logits(output))
-    for call in calls:
-        if any(call.output is tensor for tensor in wanted[:1]):
-            return call, ""
+    wanted = list(logits_of(output))
     found: dict[str, tuple[Call, str]] = {}
     for call in reversed(calls):
-        for tensor in wanted:
-            if call.output is not None and (how := _relation(call.output, tensor)) is not None:
-                found.setdefault(call.name, (call, how))
+        if call.output is None:
+            continue
+        if any(call.output is tensor for tensor in wanted[:1]):
+            return call, ""
+        hows = [relation(call.output, tensor) for tensor in wanted]
+        told = [how for how in hows if how is not None]
+        if told:
+            found[call.name] = call, min(told)  # "" comes first
     plain = {name: one for name, one in found.items() if not one[1]}
     found = plain or found
     if len(found) == 1:
@@ -159,7 +162,12 @@ def require_linear(call: Call) -> None:
     """Raise a ValueError unless the layer's output is W h + b with its weight and bias."""
     layer, h, out = call.layer, call.features, call.output
     weight = layer.weight
-    if not weight.is_floating_point() or weight.shape != (layer.out_features, layer.in_features):
+    sharded = hasattr(weight, "full_tensor")  # a DTensor
+    if (
+        sharded
+        or not weight.is_floating_point()
+        or weight.shape != (layer.out_features, layer.in_features)
+    ):
         raise ValueError(
             f"layer: expected a floating-point weight {layer.out_features, layer.in_features}, "
             f"{call} has {tuple(weight.shape)} of {weight.dtype}: measure the model before it is "
@@ -216,44 +224,3 @@ def _tokens(call: Call) -> str:
         f"by token or pixel by pixel. Take them yourself and say which count: "
         f"meter.add(features.reshape(-1, {d}), labels.reshape(-1))"
     )
-
-
-def _logits(output: Any) -> Iterator[Tensor]:
-    """The tensors of an output that can be logits: ``.logits`` alone where there are any."""
-    if isinstance(output, Tensor):
-        if output.ndim:
-            yield output
-        return
-    named_one = output.get("logits") if isinstance(output, Mapping) else None
-    named_one = getattr(output, "logits", None) if named_one is None else named_one
-    if isinstance(named_one, Tensor):
-        yield named_one
-    elif isinstance(output, Mapping):
-        for value in output.values():
-            yield from _logits(value)
-    elif isinstance(output, tuple | list):
-        for value in output:
-            yield from _logits(value)
-
-
-def _relation(logits: Tensor, output: Tensor) -> str | None:
-    """What turns a layer's output into the model's: "" for nothing, None for something else."""
-    if logits is output:
-        return ""
-    if output.numel() != logits.numel() or not output.is_floating_point():
-        return None
-    z = logits.detach().float()
-    out = output.detach().to(z.device).float().reshape(z.shape)
-    rounding = max(torch.finfo(logits.dtype).eps, torch.finfo(output.dtype).eps)
-
-    def same(told: Tensor) -> bool:  # of a softmax's output only what varies tells anything
-        slack = 0.01 * (told - told.mean()).norm() + rounding * told.norm()
-        return bool((out - told).norm() <= slack)
-
-    if same(z):
-        return ""
-    factor = float((out * z).sum() / z.square().sum().clamp(min=1e-30))
-    if factor > 0 and same(factor * z):
-        return f"a factor of {factor:.3g}"
-    follow = {"log-softmax": z.log_softmax(-1), "softmax": z.softmax(-1), "sigmoid": z.sigmoid()}
-    return next((name for name, told in follow.items() if same(told)), None)

@@ -86,15 +86,12 @@ def called(model: nn.Module, batch: Any) -> Any:
     """model(batch), model(*batch) of a tuple or list, model(**batch) of a dict.
 
     Tensors go to the device of the model's parameters; those in floating point also to their type,
-    where that is one for all of them and no autocast chooses it.
+    where that is one for all of them.
     """
     parameters = list(model.parameters())
     device = next((p.device for p in parameters), torch.device("cpu"))
     kinds = {p.dtype for p in parameters if p.is_floating_point()}
-    dtype = kinds.pop() if len(kinds) == 1 else None
-    if torch.is_autocast_enabled(device.type):
-        dtype = None
-    batch = _moved(batch, device, dtype)
+    batch = _moved(batch, device, kinds.pop() if len(kinds) == 1 else None)
     if isinstance(batch, Mapping):
         return model(**batch)
     return model(*batch) if isinstance(batch, tuple | list) else model(batch)

@@ -4,8 +4,9 @@ A report is plain numbers with reasons where there are none; it shows itself as 
 terminal, and with a picture in a notebook.
 """
 
-from .collapse import CollapseReport, seen_only
+from .collapse import CollapseReport
 from .entries import Entry
+from .sample import seen_only
 from .spectrum import Spectrum
 
 __all__ = ["CollapseReport", "Entry", "Spectrum", "seen_only"]

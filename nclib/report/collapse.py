@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,34 +17,20 @@ from torch import Tensor
 
 from ..decomposition import LossTerms, decompose, regularized_mse
 from ..head import Decisions, Head
-from ..metrics import METRICS
 from ..records import provenance
 from ..stats import ClassStats
 from .entries import Entry, entries
+from .sample import measurements, notes_on, seen_only
 from .spectrum import Spectrum
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from rich.table import Table
 
-__all__ = ["CollapseReport", "seen_only"]
+    from ..figures.last_layer import Figure
 
-LISTED = 10  # classes that a note names
+__all__ = ["CollapseReport"]
+
 LARGEST = 64  # eigenvalues of Sigma_W that a file holds, or C where that is more
-
-
-def seen_only(stats: ClassStats, head: Head) -> tuple[ClassStats, Head, Tensor]:
-    """Statistics and head restricted to the classes with samples, and which those are.
-
-    The centered means of some of the vertices of a simplex are a simplex again, so that every
-    measurement keeps its meaning and its limit.   Chapter: measure.
-    """
-    seen = torch.nonzero(stats.counts > 0).flatten()
-    if len(seen) < stats.num_classes:
-        counts, means, spread = stats.counts[seen], stats.means[seen], stats.spread[seen]
-        stats = replace(stats, counts=counts, means=means, spread=spread)
-        head = Head(head.weight[seen], head.bias[seen])
-    return stats, head, seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +80,7 @@ class CollapseReport:
                 f"{torch.nonzero(counts).flatten().tolist()}"
             )
         stats, head, _ = seen_only(stats, head)
-        metrics, reasons = _measured(stats, head)
+        metrics, reasons = measurements(stats, head)
         terms = None
         if stats.scatter is None:
             reasons["terms"] = "need the within-class covariance: covariance=True"
@@ -105,7 +91,7 @@ class CollapseReport:
         cpu = Head(head.weight.cpu(), head.bias.cpu())
         return cls(
             metrics, terms, ridge, decisions, stats.total_count, stats.num_classes,
-            stats.dimension, (*_notes(counts, stats.dimension), *notes), reasons, layer, ignored,
+            stats.dimension, (*notes_on(counts, stats.dimension), *notes), reasons, layer, ignored,
             counts, stats.to("cpu"), cpu,
         )  # fmt: skip
 
@@ -203,65 +189,6 @@ class CollapseReport:
         from .page import fragment
 
         return fragment(self)
-
-
-def _measured(stats: ClassStats, head: Head) -> tuple[dict[str, float], dict[str, str]]:
-    """Every measurement, and why there is none where it is NaN or infinite."""
-    found, reasons = {}, {}
-    for name, metric in METRICS.items():
-        try:
-            found[name] = float(metric(stats, head))
-        except ValueError:
-            if stats.scatter is not None:
-                raise
-            found[name] = math.nan
-            reasons[name] = (
-                "needs the within-class covariance, or its part along the class means: "
-                "covariance=True, or a second look (passes=2)"
-            )
-            continue
-        if not math.isfinite(found[name]):
-            reasons[name] = _why(name, stats, head)
-    return found, reasons
-
-
-def _why(name: str, stats: ClassStats, head: Head) -> str:
-    needs = METRICS[name].needs
-    if "head" in needs and not bool((head.weight.norm(dim=1) > 0).all()):
-        return "rows of the classifier are zero"
-    if name == "condition_number":
-        return "infinite: the class means are linearly dependent"
-    return "class means coincide"
-
-
-def _notes(counts: Tensor, dimension: int) -> list[str]:
-    notes, seen = [], int((counts > 0).sum())
-    empty, single = (torch.nonzero(counts == n).flatten().tolist() for n in (0, 1))
-    if empty:
-        notes.append(
-            f"{len(empty):,} of {len(counts):,} classes without a sample left out: "
-            f"{_some(empty)}. All numbers are those of the {seen:,} classes that were seen; "
-            f"accuracy counts every output."
-        )
-    if single:
-        notes.append(
-            f"{len(single):,} classes with a single sample, so no spread: {_some(single)}."
-        )
-    if int(counts.sum()) - seen < dimension:
-        notes.append(
-            f"{int(counts.sum()):,} samples leave the within-class covariance of {dimension:,} "
-            f"features singular: the least-squares head fits these very samples."
-        )
-    if dimension < seen - 1:
-        notes.append(
-            f"{dimension:,} features have no room for a simplex of {seen:,} classes (C-1 would be "
-            f"enough): its limits cannot be reached."
-        )
-    return notes
-
-
-def _some(classes: list[int]) -> str:
-    return ", ".join(map(str, classes[:LISTED])) + (", ..." if len(classes) > LISTED else "")
 
 
 def _plain(value: Any) -> Any:

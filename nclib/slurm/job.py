@@ -23,7 +23,8 @@ __all__ = ["CellJob"]
 POLL = 0.2  # seconds
 LOCK_SECONDS = 300.0  # a file server lets go of a dead node's lock only after a while
 IDLE_STARTS = 3  # that complete no epoch, one after the other, before a job gives up
-WARNINGS = (signal.SIGUSR2, signal.SIGTERM)  # of the time limit, by submitit; of preemption
+# Of the time limit, as submitit asks Slurm for, and of preemption. Windows has no USR2, nor Slurm.
+WARNINGS = [getattr(signal, name) for name in ("SIGUSR2", "SIGTERM") if hasattr(signal, name)]
 
 
 @dataclass

@@ -129,12 +129,13 @@ def _submit(queue: Queue, jobs: Sequence[CellJob], resources: Resources) -> None
 @contextmanager
 def _outside_a_job() -> Iterator[None]:
     """What a job that submits was given itself must not be handed on, such as its one core."""
+    within = "SLURM_JOB_ID" in os.environ
     inherited = {
         name: os.environ.pop(name)
         for name in list(os.environ)
-        if name.startswith(("SLURM_", "SBATCH_", "SRUN_", "SUBMITIT_"))
+        if within
+        and name.startswith(("SLURM_", "SBATCH_", "SRUN_", "SUBMITIT_"))
         and name not in ("SLURM_CONF", "SLURM_CLUSTERS")
-        and "SLURM_JOB_ID" in os.environ
     }
     try:
         yield

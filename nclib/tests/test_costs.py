@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import matplotlib
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,11 +14,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nclib import Cell, cells, data
 from nclib.costs import ACCELERATORS, Accelerator, Kernel, Work, cost, count, images_of, work_of
+from nclib.figures.costs import plot_hours, plot_roof, plot_timeline
 from nclib.models import NETWORKS
 from nclib.training import loss_of
 
 from .tolerances import EXACT
 
+matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("closed")  # no figure stays open, no setting changed
 H200, T4 = ACCELERATORS["H200"], ACCELERATORS["T4"]
 SMALL = Cell("synthetic", "convnet", "mse")
 
@@ -56,10 +63,11 @@ def test_a_convolution_in_groups_is_cheaper_both_ways(groups):
     assert count(model, images, "mse").flops == 3 * one
 
 
-def test_what_is_kept_is_what_the_backward_pass_needs():
-    """An in-place ReLU keeps its output, one tensor; a linear layer keeps nothing of its own."""
+@pytest.mark.parametrize("in_place", [True, False])
+def test_what_is_kept_is_what_the_backward_pass_needs(in_place):
+    """A ReLU keeps its output, one tensor; what a linear layer gave it is gone by then."""
     with torch.device("meta"):
-        layers = [torch.nn.Linear(10, 10), torch.nn.ReLU(inplace=True)]
+        layers = [torch.nn.Linear(10, 10), torch.nn.ReLU(inplace=in_place)]
         one, three = torch.nn.Sequential(*layers), torch.nn.Sequential(*layers, *layers, *layers)
         images = torch.empty(8, 10)
     more = count(three, images, "ce").kept - count(one, images, "ce").kept
@@ -143,3 +151,42 @@ def test_every_accelerator_has_a_source():
     for name, one in ACCELERATORS.items():
         assert name == one.name and one.source
         assert one.half >= one.single >= one.double > 0 and one.bandwidth > 0 < one.memory
+
+
+def test_bars_reach_from_the_least_to_the_most_hours():
+    """Every series on every accelerator, a mark in the middle of the logarithmic axis."""
+    ranges = {"one": {"A": (1.0, 4.0), "B": (2.0, 8.0)}, "two": {"A": (10.0, 40.0)}}
+    ax: Any = plot_hours(ranges)
+    bars = [sorted(path.vertices[:, 0]) for lines in ax.collections for path in lines.get_paths()]
+    assert sorted(bars) == [[1.0, 4.0], [2.0, 8.0], [10.0, 40.0]]
+    marks = np.concatenate([np.asarray(line.get_xdata()) for line in ax.lines])
+    assert sorted(marks) == pytest.approx([2.0, 4.0, 20.0], rel=EXACT)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["A", "B"]
+    with pytest.raises(ValueError, match="ranges: expected 1 to 4 series, got 0"):
+        plot_hours({})
+
+
+def test_the_roof_bends_where_rate_and_bandwidth_meet():
+    """A line for each data sheet, flat at its rate; a vertical line for each network."""
+    ax: Any = plot_roof([H200, T4], {"a": 20.0, "b": 100.0})
+    for line, one in zip(ax.lines, (H200, T4), strict=False):
+        x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        assert y == pytest.approx(np.minimum(one.half, x * one.bandwidth / 1000), rel=EXACT)
+        assert y[-1] == one.half and line.get_label() == one.name
+    assert [line.get_xdata()[0] for line in ax.lines[2:]] == [20.0, 100.0]
+    assert [text.get_text().strip() for text in ax.texts] == ["a", "b"]
+
+
+def test_a_timeline_shows_every_span_in_its_row():
+    """A bar from begin to end for each span; each state stands once in the key."""
+    spans = [("x", "waiting", 0, 1), ("x", "lost", 1, 3), ("y", "running", 0, 2),
+             ("x", "running", 4, 9)]  # fmt: skip
+    ax: Any = plot_timeline(spans, "seconds")
+    bars = [
+        (bar.get_x(), bar.get_x() + bar.get_width(), round(bar.get_y() + 0.31))
+        for bar in ax.patches
+    ]
+    assert bars == [(0, 1, 0), (1, 3, 0), (0, 2, 1), (4, 9, 0)]
+    assert [bars.get_label() for bars in ax.containers if not bars.get_label().startswith("_")] == [
+        "waiting", "lost", "running"
+    ]  # fmt: skip

@@ -84,13 +84,13 @@ def test_modes_and_hooks_are_as_before(mode):
     if mode == "frozen":
         model[1].eval()
     before = [module.training for module in model.modules()]
-    running_mean = model[1].running_mean.clone()
+    running_mean = model.state_dict()["1.running_mean"].clone()
     meter = CollapseMeter(model)
     meter.update(tensor(9, 6), labels_of(9))
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         meter.update(tensor(9, 5), labels_of(9))
     assert [module.training for module in model.modules()] == before
-    assert torch.equal(model[1].running_mean, running_mean)
+    assert torch.equal(model.state_dict()["1.running_mean"], running_mean)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     assert all(p.grad is None for p in model.parameters()) and meter.stats.total_count == 9
 
@@ -111,6 +111,18 @@ class Wild(nn.Module):
         return self.after(self.head(x if scale is None else x * scale))
 
 
+class Pair(nn.Module):
+    """Two heads."""
+
+    def __init__(self, after: Callable[[Tensor, Tensor], Any]) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, C), nn.Linear(6, C)
+        self.after = after
+
+    def forward(self, x: Tensor) -> Any:
+        return self.after(self.a(x), self.b(x))
+
+
 AFTER: dict[str, Callable[[Tensor], Any]] = {
     "": lambda z: z,
     "float": lambda z: z.double(),
@@ -118,6 +130,7 @@ AFTER: dict[str, Callable[[Tensor], Any]] = {
     "dict": lambda z: {"hidden": torch.ones(4, 2), "logits": z},
     "nested": lambda z: {"out": [z]},
     "view": lambda z: z.reshape(1, -1, C),
+    "beside its softmax": lambda z: (z.softmax(1), z + 0),
     "log-softmax": lambda z: z.log_softmax(1),
     "softmax": lambda z: z.softmax(1),
     "sigmoid": lambda z: z.sigmoid(),
@@ -145,6 +158,18 @@ class Twice(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.fc(x).tanh())
+
+
+def test_plain_outputs_go_before_others():
+    """Of two heads the one that is returned as it is; features of another are not mixed in."""
+    model = Pair(lambda a, b: (a * 2, b + 0))
+    meter = CollapseMeter(model)
+    meter.update(tensor(9, 6), labels_of(9))
+    assert meter.layer_name == "b"
+    other = CollapseMeter(Pair(lambda a, b: a))
+    other.add(tensor(9, 6), labels_of(9))  # of the layer registered last
+    with pytest.raises(ValueError, match="not that of 'b', whose features were added before"):
+        other.update(tensor(9, 6), labels_of(9))
 
 
 def test_a_layer_called_twice():
@@ -312,7 +337,7 @@ def test_a_head_that_changed_is_noted():
     meter.update(x, y)
     assert not any("changed" in note for note in meter.report().notes)
     with torch.no_grad():
-        model[3].weight[0, 0] += 1e-6
+        model.state_dict()["3.weight"][0, 0] += 1e-6
     assert any("weights of '3' changed" in note for note in meter.report().notes)
 
 

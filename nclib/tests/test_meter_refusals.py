@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nclib import CollapseMeter
 
-from .test_meter import C, Wild, labels_of, network, tensor
+from .test_meter import C, Pair, Wild, labels_of, network, tensor
 
 
 class Cosine(nn.Linear):
@@ -22,16 +22,6 @@ class Cosine(nn.Linear):
 class Int8Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x
-
-
-class Pair(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(6, C), nn.Linear(6, C)
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        a, b = self.a(x), self.b(x)
-        return {"a": a * 1.0, "b": b * 1.0}
 
 
 MODELS: list[tuple[Callable[[], Any], Any, str]] = [
@@ -54,10 +44,14 @@ def test_models_are_refused_at_once(make, layer, message):
 
 FIRST_BATCH: list[tuple[Callable[[], nn.Module], str]] = [
     (lambda: Wild(lambda z: z.relu()), "made in another way.*'head' Linear.* layer='head'"),
+    (lambda: Wild(lambda z: -z), "made in another way"),
     (lambda: Wild(lambda z: z.relu_()), "expected the output W h . b, 'head'"),
     (lambda: nn.Sequential(nn.Linear(6, C), nn.Linear(C, 1)), "at least 2 classes, got 1"),
     (lambda: nn.Sequential(Cosine(6, C)), "expected the output W h . b, '0' Cosine"),
-    (lambda: Pair(), "one linear layer that makes the output, got 2: 'b' .*, 'a' "),
+    (
+        lambda: Pair(lambda a, b: {"a": a * 1.0, "b": b * 1.0}),
+        "one linear layer that makes the output, got 2: 'b' .*, 'a' ",
+    ),
 ]
 
 

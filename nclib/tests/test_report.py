@@ -198,8 +198,9 @@ def test_html():
 def test_figure_draws_the_numbers():
     """Distances from collapse, cosines of both kinds, spectra and terms."""
     found = report()
-    distances, cosines, spectrum, *rest = found.figure().axes
-    drawn = sorted(float(line.get_xdata()[0]) for line in distances.get_lines())
+    axes: list[Any] = found.figure().axes
+    distances, cosines, spectrum, *rest = axes
+    drawn = sorted(float(line.get_path().vertices[0, 0]) for line in distances.get_lines())
     told = [
         abs(value - (METRICS[name].at_collapse or 0))
         for name, value in found.metrics.items()
@@ -209,12 +210,13 @@ def test_figure_draws_the_numbers():
     assert drawn == pytest.approx(sorted([*told, DECISIONS.nearest_mean_mismatch]), rel=TIGHT)
     (image,) = cosines.get_images()
     M, W = SAMPLE.stats.centered_means, SAMPLE.head.weight
-    matrix = image.get_array()
+    matrix: Any = image.get_array()
     assert matrix[2, 0] == pytest.approx(float(torch.cosine_similarity(M[2], M[0], dim=0)))
     assert matrix[0, 2] == pytest.approx(float(torch.cosine_similarity(W[2], W[0], dim=0)))
-    assert [len(line.get_xdata()) for line in spectrum.get_lines()] == [3, 6]
+    assert [len(line.get_path().vertices) for line in spectrum.get_lines()] == [3, 6]
     assert found.terms is not None
-    widths = [bar.get_width() for ax in rest for bar in ax.patches]
+    bars: list[Any] = [bar for ax in rest for bar in ax.patches]
+    widths = [bar.get_width() for bar in bars]
     assert widths[-3:] == pytest.approx([found.terms.nc1, found.terms.nc23, found.terms.perp])
 
 
@@ -224,7 +226,8 @@ def test_figures_of_extreme_layers():
     thousand = ClassStats.of(torch.randn(2000, 8), torch.arange(2000) % 1000, 1000)
     head = Head(thousand.means, torch.zeros(1000))
     ax = last_layer.plot_cosines(thousand, head)
-    assert ax.get_images()[0].get_array().shape == (48, 48) and "48 of 1,000" in ax.get_title()
+    matrix: Any = ax.get_images()[0].get_array()
+    assert matrix.shape == (48, 48) and "48 of 1,000" in ax.get_title()
     two = random_sample(3, 2, 5, 6)
     assert len(report(two, covariance=False, decisions=None).figure().axes) == 4
     collapsed = report(collapsed_sample(4, 6, 3, "simplex"), decisions=Decisions(12, 12, 12))

@@ -1,4 +1,4 @@
-"""Weights of anyone's network: found wherever they stand in a file, refused in words, no code run."""
+"""Weights of anyone: found wherever they stand in a file, refused in words, no code run."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ def test_a_pickle_that_would_run_code_is_refused_unread(tmp_path, state, protoco
     with pytest.raises(CheckpointError, match=r"holds Python objects \(torch.nn.*state_dict\(\)"):
         read(path)
     torch.load(path, weights_only=False)  # so it was whole
-    with pytest.raises(FileExistsError):
-        trace.mkdir() or pickle.loads((tmp_path / "plain.pkl").read_bytes())  # so it was live
+    pickle.loads((tmp_path / "plain.pkl").read_bytes())
+    assert trace.exists()  # so it was live
 
 
 @given(st.data())
@@ -157,7 +157,7 @@ def test_damage_is_named_and_never_loaded(tmp_path_factory, data):
         (lambda s: s | {"0.bias": torch.ones(5).char()}, r"1 of another kind, as of a quantized"),
         (lambda s: s | {"0.bias": torch.full((5,), torch.nan)}, "0.bias: holds NaN or infinite"),
         (lambda s: dict(network(7).state_dict()), "its head has 7 classes: see --num-classes"),
-        (lambda s: {"a.b": torch.ones(1)}, "9 of 9 tensors missing .*, and 6 more"),
+        (lambda s: {"a.b": torch.ones(1)}, "8 of 9 tensors missing .*, and 5 more"),
     ],
 )
 def test_what_does_not_fit_is_named_and_changes_nothing(tmp_path, state, change, words):
@@ -201,7 +201,7 @@ def test_a_file_with_several_models_asks_which(tmp_path, state):
             {"a": {"x": torch.ones(1)}, "b": {"x": torch.ones(1)}},
             "expected tensors by name, got a, b",
         ),
-        (torch.ones(3), "got a Tensor"),
+        (torch.ones(3), "expected .* got a Tensor"),
     ],
 )
 def test_a_file_without_weights_says_what_it_holds(tmp_path, content, words):

@@ -1,0 +1,87 @@
+"""The adapters without their packages: loaded on demand, and missed in words."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from nclib import ClassStats, adapters
+from nclib.adapters.packing import Packing
+
+from .samples import random_sample
+
+PACKAGES = {
+    "CollapseMetric": "torchmetrics",
+    "LightningCollapse": "lightning",
+    "TrainerCollapse": "transformers",
+}
+
+
+def test_names_without_packages():
+    """The names are listed, and an unknown one is refused, before any package is loaded."""
+    assert set(PACKAGES) | {"log_report"} == set(adapters.__all__) == set(dir(adapters))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = adapters.nothing
+
+
+@pytest.mark.parametrize("name, package", PACKAGES.items())
+def test_a_missing_package_is_named(monkeypatch, name, package):
+    """Where the package isn't installed, the error says how to get it."""
+    monkeypatch.delitem(vars(adapters), name, raising=False)
+    for loaded in list(sys.modules):
+        if loaded.split(".")[0] in (package, f"pytorch_{package}") or "nclib.adapters." in loaded:
+            monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setattr(sys, "meta_path", [Without(package), *sys.meta_path])
+    with pytest.raises(ImportError, match=rf"{name}: .* {package}, .*neural-collapse-mse\[metrics"):
+        getattr(adapters, name)
+
+
+class Without:
+    """An import system in which a package can't be found."""
+
+    def __init__(self, package: str) -> None:
+        self.names = {package, f"pytorch_{package}"}
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.split(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def test_importing_loads_none():
+    """The package itself, and what all adapters share, load nothing that may be missing."""
+    folder = Path(adapters.__file__).parent
+    for name in ("__init__", "packing", "passing", "scalars", "tensorboard"):
+        tree = ast.parse((folder / f"{name}.py").read_text())
+        loaded = {alias.name for node in tree.body if isinstance(node, ast.Import)
+                  for alias in node.names}  # fmt: skip
+        loaded |= {node.module or "" for node in tree.body
+                   if isinstance(node, ast.ImportFrom) and node.level == 0}  # fmt: skip
+        assert {module.split(".")[0] for module in loaded} <= {"torch", *sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("covariance", [True, False])
+def test_packing_is_exact(covariance):
+    """Rows of statistics come back as they were, and merge like them; an empty row is neutral."""
+    s = random_sample(0, 3, 4, [2, 5, 4], offset=100.0)
+    packing = Packing(3, 4, covariance)
+    whole = ClassStats.of(s.features, s.labels, 3, covariance=covariance)
+    first = ClassStats.of(s.features[:6], s.labels[:6], 3, covariance=covariance)
+    rest = ClassStats.of(s.features[6:], s.labels[6:], 3, covariance=covariance)
+    assert_same(packing.unpack(packing.pack(whole)), whole)
+    rows = [packing.empty(), packing.pack(first), packing.pack(rest)]
+    assert_same(packing.unpack(packing.merged(torch.stack(rows))), first + rest)
+    with pytest.raises(ValueError, match="state: expected .* numbers for 3 classes"):
+        packing.unpack(torch.zeros(2))
+
+
+def assert_same(got: ClassStats, wanted: ClassStats) -> None:
+    assert torch.equal(got.counts, wanted.counts) and torch.equal(got.means, wanted.means)
+    assert torch.equal(got.spread, wanted.spread)
+    if wanted.scatter is None:
+        assert got.scatter is None
+    else:
+        assert got.scatter is not None and torch.equal(got.scatter, wanted.scatter)

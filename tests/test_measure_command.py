@@ -1,0 +1,240 @@
+"""`nclib measure` as a new user meets it: trained, saved in three ways, measured, read back."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+import typer
+from torch.nn.functional import cross_entropy
+from torchvision.transforms.functional import to_pil_image
+from typer.testing import CliRunner
+
+import nclib
+from nclib.machine import Machine
+from nclib.measure_command import measure_command
+
+from .tree import ROOT
+
+Measure = Callable[..., Any]
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
+    """The command in a folder of its own; (exit code, standard output, what an error says)."""
+    app = typer.Typer()
+    app.command()(measure_command)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        found = CliRunner().invoke(app, arguments)
+        error = found.exception
+        if error is not None and not isinstance(error, ValueError | OSError | SystemExit):
+            raise error  # a crash: everything else has words of its own
+        return found.exit_code, found.stdout, str(error or "")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[torchvision.models.ResNet, Path]:
+    """torchvision's resnet18 after an epoch on digits, and a folder of checkpoints of it."""
+    save_file = pytest.importorskip("safetensors.torch", reason="safetensors is optional").save_file
+    torch.manual_seed(0)
+    images = nclib.data.load("digits", split="train")
+    model = torchvision.models.resnet18(num_classes=10)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    for index in torch.randperm(len(images)).split(64):
+        optimizer.zero_grad()
+        batch = images.batch(index).expand(-1, 3, -1, -1)
+        cross_entropy(model(batch), images.labels[index]).backward()
+        optimizer.step()
+    state, folder = model.state_dict(), tmp_path_factory.mktemp("checkpoints")
+    torch.save(state, folder / "plain.pt")
+    wrapped = {f"module.{name}": tensor for name, tensor in state.items()}
+    torch.save({"epoch": 1, "state_dict": wrapped, "optimizer": optimizer.state_dict()},
+               folder / "nested.pt")  # fmt: skip
+    save_file(state, folder / "model.safetensors")
+    return model, folder
+
+
+@pytest.fixture(scope="module")
+def expected(trained: tuple[torchvision.models.ResNet, Path]) -> dict[str, Any]:
+    """What the meter says of the same network in Python."""
+    model, _ = trained
+    images = nclib.data.load("digits", split="train")
+    loader = [
+        (images.batch(index).expand(-1, 3, -1, -1), images.labels[index])
+        for index in torch.arange(len(images)).split(128)
+    ]
+    with Machine().measuring():
+        return nclib.CollapseMeter(model, ridge=0.01).measure(loader).to_dict()
+
+
+@pytest.mark.parametrize("file", ["plain.pt", "nested.pt", "model.safetensors", ""])
+def test_three_ways_of_saving_measure_the_same_as_python(measure, trained, expected, file):
+    """A state dict, a nested one behind a prefix, safetensors, its folder: the meter's numbers."""
+    arguments = ["--model", "torchvision:resnet18", "--checkpoint", str(trained[1] / file)]
+    arguments += ["--data", "digits", "--ridge", "0.01", "--json", "out.json", "--csv", "out.csv"]
+    code, out, error = measure(*arguments)
+    assert (code, error) == (0, "")
+    found = json.loads(Path("out.json").read_text())
+    about = found.pop("measured")
+    assert found == expected
+    assert about["model"] == "torchvision:resnet18" and about["data"] == "digits, train"
+    lines = {
+        line["name"]: line for line in csv.DictReader(Path("out.csv").read_text().splitlines())
+    }
+    for name, value in expected["metrics"].items():
+        assert float(lines[name]["value"]) == value and name in out
+    assert "weights of" in out and "1,400 images, 10 classes" in out
+    assert "random" not in out and sorted(p.name for p in Path().iterdir()) == [
+        "out.csv",
+        "out.json",
+    ]
+
+
+def test_pictures_in_folders_measure_like_the_set_they_are_of(measure, trained, tmp_path):
+    """Digits written as PNG files, prepared as the set is: the same numbers, in two processes."""
+    images = nclib.data.load("digits", split="test")
+    for i, label in enumerate(images.labels.tolist()):
+        folder = tmp_path / "pictures" / "val" / f"digit-{label}"
+        folder.mkdir(parents=True, exist_ok=True)
+        to_pil_image(images.images[i]).save(folder / f"{i:04}.png")
+    network = ["--model", "torchvision:resnet18", "--checkpoint", str(trained[1] / "plain.pt")]
+    scale = ["--size", "8", "--mean", str(images.mean[0]), "--std", str(images.std[0])]
+    code, out, _ = measure(*network, "--data", "digits", "--split", "test", "--json", "-")
+    whole = json.loads(out)
+    assert code == 0
+    for split, workers in (("test", "0"), ("val", "1")):
+        code, out, error = measure(
+            *network, "--data", "pictures", "--split", split, "--workers", workers, *scale,
+            "--batch-size", "50", "--json", "-",
+        )  # fmt: skip
+        assert (code, error) == (0, "")
+        found = json.loads(out)
+        assert found["counts"] == whole["counts"] and found["accuracy"] == whole["accuracy"]
+        assert found["metrics"] == pytest.approx(whole["metrics"], rel=1e-4)  # other batches
+    broken = tmp_path / "pictures" / "val" / "digit-3"
+    path = sorted(broken.iterdir())[0]
+    path.write_bytes(path.read_bytes()[:-20])
+    code, _, error = measure(*network, "--data", "pictures", "--split", "val", *scale)
+    assert code and f"{path.relative_to(tmp_path)}: cannot be read as a labeled image" in error
+
+
+def test_a_run_of_ours_needs_no_model_and_no_data(measure, tmp_path):
+    """A checkpoint that bears a cell's name says both; its training measured the same."""
+    cell = nclib.Cell("synthetic", "convnet", "mse", epochs=2)
+    rows = []
+    for row in nclib.run(cell, folder=tmp_path, max_minutes=None):
+        rows.append(row)
+        kept = (tmp_path / f"{cell.name}.pt").exists() and (
+            tmp_path / f"{cell.name}.pt"
+        ).read_bytes()
+    path = tmp_path / f"{cell.name}.pt"
+    if not path.exists():  # a finished run throws its checkpoint away
+        path.write_bytes(kept or b"")
+    code, out, error = measure("--checkpoint", str(path), "--split", "train", "--json", "-")
+    assert (code, error) == (0, "")
+    last = [row for row in rows if row.split == "train"][-1]
+    found = json.loads(out)
+    assert found["measured"]["model"] == "nclib:convnet"
+    assert found["metrics"]["variance_ratio"] == pytest.approx(last.metrics["variance_ratio"], 1e-4)
+
+
+def test_a_network_without_checkpoint_is_said_to_be_random(measure):
+    """A first try: random weights, said so; the picture and the table are there."""
+    code, out, _ = measure(
+        "--model", "nclib:thinresnet", "--data", "synthetic", "--picture", "out.png",
+        "--weight-decay", "5e-4", "--passes", "1", "--covariance",
+    )  # fmt: skip
+    assert code == 0 and "random weights: no --checkpoint was given" in out
+    assert Path("out.png").read_bytes().startswith(PNG) and "written: out.png" in out
+    assert "L_perp" in out and re.search(r"ridge 0\.0025", out)
+
+
+def test_timm_and_torchvision_tell_how_images_are_prepared(measure):
+    """A vision transformer on random images, as its own configuration says."""
+    pytest.importorskip("timm", reason="timm is optional")
+    arguments = ["--model", "timm:vit_tiny_patch16_224", "--data", "torchvision:FakeData"]
+    code, out, error = measure(*arguments, "--limit", "9", "--no-covariance", "--csv", "-")
+    assert (code, error) == (0, "") and out.startswith("group,name,value")
+    small = ["--arg", "img_size=32", "--size", "32", "--limit", "250"]
+    code, out, error = measure(*arguments, *small)
+    assert (code, error) == (0, "")
+    assert "center 32 x 32, mean 0.5, 0.5, 0.5" in out and "timm's configuration" in out
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ("--data digits", "model: expected --model, such as torchvision:resnet18, got none"),
+        ("--model nclib:convnet", "data: expected --data, such as a folder or digits, got none"),
+        ("--model resnet18 --data digits", "stands for several networks; choose one of"),
+        ("--model nclib:convnt --data digits", "did you mean nclib:convnet"),
+        ("--model nclib:convnet --data digit", "did you mean digits"),
+        ("OURS --checkpoint no.pt", "no.pt: cannot read: No such"),
+        ("OURS --layer body", "layer: expected"),
+        ("OURS --num-classes 7", "labels: .*0..6|7 classes, one for"),
+        ("OURS --mean x", "mean: expected numbers, by commas, got 'x'"),
+        ("OURS --mean 0,0", "mean: expected 1 values"),
+        ("OURS --split held", "split: expected 'train' or 'test'"),
+        ("OURS --device tpu", "device: expected one that works here"),
+        ("OURS --json no/out.json", "no/out.json: no such folder: no"),
+        ("OURS --json - --csv -", "csv: expected a file"),
+        ("OURS --arg x", "arg: expected NAME=VALUE, got 'x'"),
+        ("OURS --ridge 1 --weight-decay 1", "--ridge or --weight-de"),
+        ("OURS --weight-decay 1 --reduction x", "reduction: expected"),
+        ("--model torchvision:alexnet --data digits", "cannot take images of 3 x 8 x 8: .*--size"),
+        ("--model torchvision:resnet18 --data mnist", "root: expected the folder"),
+        ("--model torchvision:resnet18 --data digits --transform V9", "one of IMAGENET1K_V1"),
+        ("OURS --transform model", "no published weights to follow"),
+        ("--model torch.nn:Identity --data digits", "expected a linear layer"),
+    ],
+)  # fmt: skip
+def test_errors_are_words(measure, options, words):
+    """A wrong option never gives a traceback, and nothing is written."""
+    ours = "--model nclib:convnet --data digits"
+    code, _, error = measure(*options.replace("OURS", ours).split())
+    assert code and re.search(words, error), error
+    assert not list(Path().iterdir())
+
+
+def test_a_head_of_another_size_tells_the_option(measure, trained):
+    """The checkpoint's own head counts; an option against it is answered with the number."""
+    network = ["--model", "torchvision:resnet18", "--checkpoint", str(trained[1] / "plain.pt")]
+    _, _, error = measure(*network, "--data", "digits", "--num-classes", "7")
+    assert "plain.pt: does not fit torchvision:resnet18" in error
+    assert "its head has 10 classes: see --num-classes" in error
+    Path("mine.py").write_text(
+        "import torchvision\n"
+        "def net(num_classes):\n    return torchvision.models.resnet18(num_classes=num_classes)\n"
+    )
+    own = ["--model", "mine.py:net", "--checkpoint", str(trained[1] / "plain.pt")]
+    code, out, error = measure(*own, "--data", "digits", "--limit", "300", "--passes", "1")
+    assert (code, error) == (0, "") and "model: mine.py:net" in out
+
+
+def test_the_command_stands_in_the_shell(trained, tmp_path):
+    """python -m nclib measure: numbers on standard output alone, a bar beside, 2 for an error."""
+    command = [sys.executable, "-m", "nclib", "measure", "--model", "torchvision:resnet18"]
+    command += ["--checkpoint", str(trained[1] / "plain.pt"), "--json", "-"]
+    good = subprocess.run([*command, "--data", "digits"], cwd=ROOT, capture_output=True, text=True)
+    if "No such command 'measure'" in good.stderr:
+        pytest.fail("nclib.__main__ does not register measure_command")
+    assert good.returncode == 0 and json.loads(good.stdout)["samples"] == 1400
+    assert "model: torchvision:resnet18" in good.stderr
+    bad = subprocess.run([*command, "--data", "digitz"], cwd=ROOT, capture_output=True, text=True)
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert "error: data: expected a folder" in bad.stderr and "Traceback" not in bad.stderr
