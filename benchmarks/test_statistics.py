@@ -8,12 +8,17 @@ The bar is for torch as it comes, with all its threads. On one thread the ratio 
 that: the twin waits for memory, we for the arithmetic unit, and a float64 product cannot be had
 cheaper than its multiplications.
 
+The memory of a thousand classes is that of a whole process, torch included, at its peak.
+
     pytest benchmarks
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -101,3 +106,60 @@ def test_ratio_to_per_sample_arithmetic(sample, threads, capsys):
 def test_time_of_one_pass(benchmark, sample):
     """Wall time of one pass with everything, for comparison from edition to edition."""
     benchmark.pedantic(ours, args=sample, rounds=3, warmup_rounds=1)
+
+
+MEMORY = """
+import resource, torch
+from nclib import Head, RunningStats, SecondPass, decompose, measure
+
+C, d, covariance = {C}, {d}, {covariance}
+torch.set_num_threads(1)
+g = torch.Generator().manual_seed(0)
+means = torch.randn(C, d, generator=g)
+head = Head(means, torch.zeros(C))
+
+
+def batches():
+    g.manual_seed(1)
+    for _ in range({batches}):
+        labels = torch.randperm(C, generator=g)[:250]
+        yield means[labels] + 0.1 * torch.randn(250, d, generator=g), labels
+
+
+running = RunningStats(C, d, covariance=covariance)
+running.add(means, torch.arange(C))
+for h, y in batches():
+    running.add(h, y)
+stats = running.stats
+if covariance:
+    assert len(measure(stats, head)) > 10 and decompose(stats, head, 1e-3).total > 0
+del running
+second = SecondPass(stats, head)
+second.add(means, torch.arange(C))
+for h, y in batches():
+    second.add(h, y)
+assert len(measure(second.stats, head)) > 10
+assert second.decisions.total == stats.total_count
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
+"""
+
+
+@pytest.mark.parametrize(
+    "C, d, covariance, batches, bar",
+    [
+        (1_000, 2_048, True, 12, 1.0),  # with Sigma_W, every metric, the three terms, and NC4
+        (1_000, 2_048, False, 12, 1.0),
+        (1_000, 16_384, False, 4, 2.0),  # a (d, d) matrix alone would be 2.1
+    ],
+)
+def test_memory_of_a_thousand_classes(C, d, covariance, batches, bar, capsys):
+    """The peak of the whole process, torch included, in GB (``resource.getrusage``)."""
+    ran = subprocess.run(
+        [sys.executable, "-c", MEMORY.format(C=C, d=d, covariance=covariance, batches=batches)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    with capsys.disabled():
+        kept = "with Sigma_W" if covariance else "projected"
+        print(f"\n{C} classes x {d} features, {kept}: peak {float(ran.stdout):.2f} GB")
+    assert float(ran.stdout) < bar

@@ -47,8 +47,11 @@ from .stats import ClassStats
 
 if TYPE_CHECKING:
     from . import (
+        adapters,
         bench,
+        catalog,
         cells,
+        costs,
         data,
         evidence,
         experiments,
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
         findings,
         kernels,
         ledger,
+        loaders,
         machine,
         miniatures,
         models,
@@ -67,10 +71,12 @@ if TYPE_CHECKING:
         reported,
         robustness,
         selection,
+        slurm,
         suite,
         sweeps,
         theory,
         training,
+        weights,
         wide_networks,
     )
     from .cells import CELLS, GRIDS, Cell
@@ -110,8 +116,11 @@ _LATER = {
     "fit": "training",
 }
 _MODULES = (
+    "adapters",
     "bench",
+    "catalog",
     "cells",
+    "costs",
     "data",
     "evidence",
     "experiments",
@@ -120,6 +129,7 @@ _MODULES = (
     "findings",
     "kernels",
     "ledger",
+    "loaders",
     "machine",
     "miniatures",
     "models",
@@ -130,10 +140,12 @@ _MODULES = (
     "reported",
     "robustness",
     "selection",
+    "slurm",
     "suite",
     "sweeps",
     "theory",
     "training",
+    "weights",
     "wide_networks",
 )
 
@@ -160,10 +172,13 @@ __all__ = [
     "Run",
     "RunningStats",
     "SecondPass",
+    "adapters",
     "bench",
+    "catalog",
     "cells",
     "centering",
     "choose",
+    "costs",
     "data",
     "decide",
     "decompose",
@@ -177,6 +192,7 @@ __all__ = [
     "kernels",
     "least_squares",
     "ledger",
+    "loaders",
     "machine",
     "measure",
     "miniatures",
@@ -195,12 +211,14 @@ __all__ = [
     "run",
     "selection",
     "simplex_etf",
+    "slurm",
     "split",
     "suite",
     "sweep",
     "sweeps",
     "theory",
     "training",
+    "weights",
     "wide_networks",
 ]
 

@@ -1,4 +1,4 @@
-"""The ``nclib`` command: run, sweep and time cells, list and show runs, check every claim."""
+"""The ``nclib`` command: measure a network, run and time cells, list and show runs, check claims."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .cells import CELLS, Cell, grid_of
 from .experiments import closing_words, opening_words, published
 from .experiments import run as run_cell
 from .machine import Machine
+from .measure_command import measure_command
 from .records import Row, Run, read
 from .sweep_command import sweep_command
 from .tables import cells_table, grids_table, rows_table, state_of, verdicts_table
@@ -45,6 +46,7 @@ Compile = Annotated[bool, typer.Option("--compile", help="Compile the convolutio
 app.command("sweep", context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(
     sweep_command
 )
+app.command("measure")(measure_command)
 
 
 @app.command()

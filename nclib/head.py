@@ -172,7 +172,9 @@ def _division_by(matrix: Tensor, *, definite: bool) -> Callable[[Tensor], Tensor
     size = matrix.diagonal().sqrt()
     size = torch.where(size > 0, size, 1.0)
     # To unit diagonal first: features of very different sizes are not a singular matrix.
-    factor, failed = torch.linalg.cholesky_ex(matrix / size / size[:, None])
+    scaled = (matrix / size).div_(size[:, None])
+    factor, failed = torch.linalg.cholesky_ex(scaled)
+    del scaled
     pivots = factor.diagonal()
     # Near-singular: Cholesky would still answer, with noise along the directions without spread.
     if not bool(failed) and (definite or bool(pivots.min() > 1e-6 * pivots.max())):

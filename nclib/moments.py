@@ -7,6 +7,7 @@ their own exactly where features collapse.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -111,7 +112,7 @@ class Moments:
         self.sums = torch.zeros_like(origin)
         self.squares = origin.new_zeros(C)
         self.moment = origin.new_zeros(d, d) if covariance else None  # upper block rows only
-        self.rows = rows_at_once(d, origin.device, least=min(d, 1024) if covariance else 1)
+        self.rows = rows_at_once(d, origin.device, least=min(d, 512) if covariance else 1)
         self._shift = Shift(origin, self.rows)
 
     @classmethod
@@ -138,6 +139,16 @@ class Moments:
             if self.moment is not None:
                 _add_upper(self.moment, x)
 
+    def plus(self, features: Tensor, labels: Tensor) -> Moments:
+        """These moments with more samples; they themselves stay as they are."""
+        total = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor) and not (name == "origin" and self.known):
+                setattr(total, name, value.clone())
+        total._shift = Shift(total.origin, self.rows)
+        total.add(features, labels)
+        return total
+
     @property
     def lost(self) -> Tensor:
         """n_c |mu_c - origin|^2, (C,): what the shift from the origin takes off the spread."""
@@ -157,8 +168,9 @@ class Moments:
         spread = (self.squares - self.lost).clamp(min=0)
         if self.moment is None:
             return means, spread, None
-        moment = self.moment.triu() + self.moment.triu(1).T
-        return means, spread, moment.sub_(delta.T @ (self.counts[:, None] * delta))
+        moment = self.moment.triu()  # in place from here: these are the largest matrices there are
+        moment += self.moment.triu(1).T
+        return means, spread, moment.addmm_(delta.T, self.counts[:, None] * delta, alpha=-1)
 
     def _find_origins(self, features: Tensor, labels: Tensor) -> None:
         """The first sample of each class that had none yet becomes its origin."""

@@ -81,7 +81,7 @@ class RunningStats:
             # At powers of two: the check costs as much as a step where C is large.
             if self._steps & (self._steps - 1) == 0 and self._moments.is_far:
                 # Early, an origin far out has cost few digits; the means are the origin from here.
-                self._before = self._added()
+                self._before = self._with(self._moments)
                 self._moments, self._steps = self._begin(), 0
 
     @torch.inference_mode(False)
@@ -109,16 +109,11 @@ class RunningStats:
         """The statistics of all samples so far."""
         with torch.inference_mode(False):
             features, labels = self._chunks.waiting
-            if not len(labels):
-                return self._added()
-            rest = ClassStats.of(features, labels, self.num_classes, covariance=self.covariance)
-            if self._before is None and not self._steps:
-                return rest
-            return self._added() + rest
+            return self._with(self._moments.plus(features, labels) if len(labels) else self._moments)
 
-    def _added(self) -> ClassStats:
-        """The statistics of all samples but those that wait for a full chunk."""
-        now = ClassStats.of_moments(self._moments)
+    def _with(self, moments: Moments) -> ClassStats:
+        """The statistics so far, of these moments and what was before them."""
+        now = ClassStats.of_moments(moments)
         return now if self._before is None else self._before + now
 
     def _begin(self) -> Moments:

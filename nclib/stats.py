@@ -96,7 +96,8 @@ class ClassStats:
         )
         scatter = None
         if self.scatter is not None and other.scatter is not None:
-            scatter = self.scatter + other.scatter + shift.T @ (weight[:, None] * shift)
+            scatter = self.scatter + other.scatter
+            scatter.addmm_(shift.T, weight[:, None] * shift)
         spread = self.spread + other.spread + weight * shift.square().sum(1)
         return ClassStats(counts, means, scatter, spread)
 
@@ -191,7 +192,8 @@ class ClassStats:
     @property
     def total(self) -> Tensor:
         """Sigma_T = Sigma_W + Sigma_B, (d, d), exactly, for any class proportions."""
-        return self.within + self.between
+        centered = self.centered_means
+        return self.within.addmm_(centered.T, self.priors[:, None] * centered)
 
     def require_every_class(self) -> None:
         """Raise a ValueError that names the classes without a sample."""

@@ -357,13 +357,16 @@ class NoLightning:
 
 
 def test_the_other_name(tmp_path, monkeypatch):
-    """Where only pytorch_lightning is installed, the callback is one of its own."""
+    """Where pytorch_lightning alone is in use or installed, the callback is one of its own."""
     pytest.importorskip("pytorch_lightning", reason="pytorch_lightning is not installed")
     for loaded in list(sys.modules):
         if loaded.split(".")[0] == "lightning" or loaded == "nclib.adapters.lightning":
             monkeypatch.delitem(sys.modules, loaded)
-    monkeypatch.setattr(sys, "meta_path", [NoLightning(), *sys.meta_path])
     other: Any = importlib.import_module("pytorch_lightning")
+    in_use = importlib.import_module("nclib.adapters.lightning").LightningCollapse
+    assert issubclass(in_use, other.Callback)  # both are installed, and this one is in use
+    monkeypatch.delitem(sys.modules, "nclib.adapters.lightning")
+    monkeypatch.setattr(sys, "meta_path", [NoLightning(), *sys.meta_path])
     collapse = importlib.import_module("nclib.adapters.lightning").LightningCollapse()
     assert isinstance(collapse, other.Callback)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import pickle
 import textwrap
 from typing import Any
@@ -76,7 +77,7 @@ def test_forward_gives_the_batch_and_compute_everything(kind):
     assert metric.stats.total_count == 2 * len(s.labels)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data(), st.integers(0, 99), st.sampled_from([0.0, 100.0]))
 def test_any_dealing_of_the_samples(data, seed, offset):
     """Batches into any of three metrics, merged in any order, are the union; also at collapse."""
@@ -322,7 +323,8 @@ def test_plot():
 
 
 def test_the_example():
-    """The example of the module runs."""
+    """The examples of the module run."""
+    assert doctest.testmod(module).failed == 0
     s = sample()
     model: Any = nn.Sequential()
     model.trunk, model.fc = nn.Identity(), layer_of(s.head)

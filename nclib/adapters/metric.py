@@ -89,7 +89,6 @@ class CollapseMetric(Metric):
         return self.packing.pack(self._running.stats)
 
     @packed.setter
-    @torch.inference_mode(False)  # what is made in inference mode could not be added to later
     def packed(self, row: Tensor) -> None:
         stats = self.packing.unpack(row)
         running = self.packing.running(row.device)

@@ -84,7 +84,7 @@ def plot_roof(accelerators: Sequence[Roofed], intensities: Mapping[str, float]) 
             ax.text(intensity, low * (high / low) ** (0.02 + 0.09 * (k % 3)), f" {name}",
                     fontsize=9.5, color=INK)  # fmt: skip
         ax.grid(False)
-        ax.legend(loc="lower right")
+        ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncol=4)  # pyright: ignore
     return ax
 
 

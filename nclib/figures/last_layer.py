@@ -19,7 +19,7 @@ from ..head import Decisions, Head
 from ..metrics import METRICS
 from ..palette import COLORS, INK, TERMS
 from ..stats import ClassStats
-from .canvas import new_figure, styled
+from .canvas import label_ticks, new_figure, styled
 
 __all__ = ["as_png", "overview", "plot_cosines", "plot_distances", "plot_loss", "plot_spectrum"]
 
@@ -93,7 +93,8 @@ def plot_distances(
             ax.plot(max(value, edge), row, mark, color=color, markersize=6.5, clip_on=False)
         ax.set_yticks(range(len(labels)), labels)
         ax.set(ylim=(len(labels) - 0.5, -0.5), xlabel="distance from the value at collapse")
-        ax.set_xlim(left=edge)
+        ax.set_xlim(edge, max(ax.get_xlim()[1], 10 * edge))
+        label_ticks(ax.xaxis, widest=100)
         handles = [
             Line2D([], [], marker=mark, color=color, linestyle="", markersize=6.5, label=name)
             for name, (mark, color) in SUBJECTS.items()
@@ -148,7 +149,9 @@ def plot_spectrum(between: Tensor, within: Tensor | None = None, *, ax: Axes | N
         if within is not None and len(within) and float(within[0]) > 0:
             kept = within[within > within[0] * 1e-15]
             _steps(ax, kept, COLORS["nc1"], "--", r"within, $\Sigma_W$")
+        label_ticks(ax.yaxis, widest=100)
         ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter("")
         ax.legend(loc="best", handlelength=1.6)
     return ax
 

@@ -103,9 +103,9 @@ class SecondPass:
             )
         sizes = (first.means.square().sum(1) + first.spread / n).sqrt()  # root mean square of |h|
         rounding = self._eps * sizes  # of one sample, all features together
-        share = len(self.basis) / first.dimension
+        share = min(2 * (len(self.basis) / first.dimension) ** 0.5, 1.0)  # of it along the basis
         moved = torch.linalg.vector_norm(self._residuals, dim=1) / n
-        allowed = SAME_SHIFT * (self._inside / n).sqrt() + share**0.5 * rounding
+        allowed = SAME_SHIFT * (self._inside / n).sqrt() + share * rounding
         other = moved > allowed + first.rounding
         change = (self._spread.sqrt() - first.spread.sqrt()).abs()
         other |= change > SAME_SPREAD * first.spread.sqrt() + n.sqrt() * (rounding + first.rounding)

@@ -36,6 +36,7 @@ STYLE = """
 .nclib-report td, .nclib-report thead th { padding: .18em 1em .18em 0; vertical-align: baseline; }
 .nclib-report td.value { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap; font-weight: 600; }
+.nclib-report thead th { white-space: nowrap; }
 .nclib-report thead th.value { text-align: right; }
 .nclib-report td.name, .nclib-report code { font-family: ui-monospace, Menlo, Consolas, monospace;
   background: transparent; color: inherit; overflow-wrap: anywhere; }

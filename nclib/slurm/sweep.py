@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from ..cells import Cell, recipe_of
 from ..data import load
 from ..interrupts import Asked
-from ..records import is_begun
+from ..records import RecordError, is_begun
 from ..standings import Board, Standing
 from .job import CellJob
 from .queue import Queue, SlurmError, Ticket
@@ -188,6 +188,7 @@ class _Watch:
             if show is not None:
                 show(standings)
             if not any(self._is_active(cell) for cell in self.cells):
+                self.draw()
                 return standings
             time.sleep(min(POLL[1], POLL[0] + (time.monotonic() - begun) / 20))
             try:
@@ -196,6 +197,19 @@ class _Watch:
             except SlurmError:
                 if time.monotonic() - answered > SILENCE_SECONDS:
                     raise
+
+    def draw(self) -> None:
+        """The summary beside the records, as a sweep on one machine leaves it."""
+        runs = []
+        for cell in self.cells:
+            with suppress(RecordError):
+                runs.append(self.board.record(cell))
+        runs = [found for found in runs if found is not None and found[1]]
+        if runs:
+            from ..figures.sweeps import save_summary  # matplotlib comes with it
+
+            with suppress(OSError, ValueError, RuntimeError):
+                save_summary(runs, self.board.folder / "sweep.png")
 
     def standings(self) -> list[Standing]:
         """How every cell stands, by its record and its job."""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from nclib import ClassStats, adapters
+from nclib import ClassStats, CollapseMeter, CollapseReport, Head, adapters
 from nclib.adapters.packing import Packing
+from nclib.adapters.passing import Passing
 
 from .samples import random_sample
+from .tolerances import TIGHT
 
 PACKAGES = {
     "CollapseMetric": "torchmetrics",
@@ -85,3 +91,55 @@ def assert_same(got: ClassStats, wanted: ClassStats) -> None:
         assert got.scatter is None
     else:
         assert got.scatter is not None and torch.equal(got.scatter, wanted.scatter)
+
+
+class Net(nn.Module):
+    """The layer that was registered last is not the head, and of another size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.aside = nn.Linear(4, 3), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.aside(x)
+        return self.fc(x)
+
+
+def gathering() -> list[Callable[[Tensor], Tensor]]:
+    """What two processes use to bring a tensor together; here they are threads."""
+    barrier, places = Barrier(2, timeout=10), [torch.zeros(0)] * 2
+
+    def of(process: int) -> Callable[[Tensor], Tensor]:
+        def gather(tensor: Tensor) -> Tensor:
+            places[process] = tensor
+            barrier.wait()
+            together = torch.stack(places)
+            barrier.wait()
+            return together
+
+        return gather
+
+    return [of(0), of(1)]
+
+
+def test_a_process_without_a_batch():
+    """A process that saw nothing learns from the other which layer it is, and what it saw."""
+    s = random_sample(0, 3, 4, [2, 5, 4])
+    model = Net().double()
+    both = [Passing(model, None, CollapseMeter, loaders=1) for _ in range(2)]
+    both[0].open()
+    model(s.features)
+    both[0].add(s.labels, 0)
+    with ThreadPoolExecutor(2) as threads:
+        found = [
+            one.result()[0]
+            for one in [
+                threads.submit(lambda p, g: list(p.reports(g)), passing, gather)
+                for passing, gather in zip(both, gathering(), strict=True)
+            ]
+        ]
+    wanted = CollapseReport.of(s.stats, Head.of(model.fc), None, 0.0).metrics
+    for report in found:
+        assert isinstance(report, CollapseReport) and report.layer == "fc"
+        assert report.metrics == pytest.approx(wanted, rel=TIGHT)
+    assert not model.fc._forward_hooks

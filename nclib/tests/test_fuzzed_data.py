@@ -126,6 +126,18 @@ def test_a_set_of_no_images_is_refused(tmp_path, monkeypatch):
         load(name, split="train", root=tmp_path)
 
 
+def test_a_single_bit_of_a_checkpoint_counts(tmp_path):
+    """torch.load reads a changed weight, or epoch, without a word; the checksums tell."""
+    path, weight = tmp_path / "a.pt", torch.arange(6.0)
+    checkpoints.write(path, {"seed": 0, "model": weight, "epoch": 77})
+    content = path.read_bytes()
+    for place in (content.index(weight.numpy().tobytes()), content.index(b"epoch") + 8):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :])
+        torch.load(path, weights_only=True)
+        with pytest.raises(CheckpointError, match=f"{path}: damaged: .* does not fit its checksum"):
+            checkpoints.read(path, {"seed": 0}, ("model", "epoch"))
+
+
 @given(damage=damages())
 @settings(max_examples=40, deadline=None)
 def test_a_damaged_checkpoint_is_named_and_left(tmp_path_factory, damage):

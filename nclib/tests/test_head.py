@@ -204,3 +204,16 @@ def test_decisions_refuse_what_statistics_refuse():
             decide(features, labels, sample.head, centers)
     with pytest.raises(TypeError, match="weight: expected a tensor, got ndarray"):
         Head(sample.head.weight.numpy(), sample.head.bias)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 40])
+def test_ties_go_to_the_lowest_class_in_every_batch(batch):
+    """Equal rows of the head and means that coincide tie exactly, whatever the product rounds."""
+    sample = random_sample(8, 4, 9, 10, offset=30.0)
+    head = Head(sample.head.weight[[2, 0, 2, 0]], sample.head.bias[[1, 3, 1, 3]])
+    means = sample.stats.means[[1, 3, 1, 3]]
+    labels = sample.labels % 2  # of each pair the lower one
+    parts = zip(sample.features.split(batch), labels.split(batch), strict=True)
+    whole = sum((decide(h, y, head, means) for h, y in parts), start=Decisions(0, 0, 0))
+    low = Head(head.weight[:2], head.bias[:2])
+    assert whole == decide(sample.features, labels, low, means[:2])

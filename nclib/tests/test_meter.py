@@ -172,6 +172,15 @@ def test_plain_outputs_go_before_others():
         other.update(tensor(9, 6), labels_of(9))
 
 
+def test_a_named_layer_is_taken_as_it_is():
+    """Whatever follows it, in place or not, and wherever it is."""
+    model, x = nn.Sequential(nn.Linear(6, C), nn.ReLU(inplace=True)), tensor(9, 6)
+    for layer in ("0", "module.0", model[0]):
+        meter = CollapseMeter(nn.DataParallel(model), layer)
+        meter.update(x, labels_of(9))
+        assert meter.layer_name == "0" and meter.stats.total_count == 9
+
+
 def test_a_layer_called_twice():
     """The call that gives the output counts; of a named one it cannot be told."""
     model, x = Twice(), tensor(12, 6)

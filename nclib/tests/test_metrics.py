@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nclib import METRICS, Head, measure
+from nclib import METRICS, Head, measure, simplex
 from nclib.metrics import relative_variability
 
 from .samples import Sample, collapsed_sample, orthogonal, random_sample
@@ -195,3 +195,33 @@ def test_wrong_types_are_refused_in_words():
         measure(sample.stats, torch.nn.Linear(4, 3))  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="stats: expected ClassStats, got Head"):
         measure(sample.head, sample.stats)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_products_of_classes_come_in_blocks(rows, sample, monkeypatch):
+    """Thousands of classes are compared a block of rows at a time; the numbers are the same."""
+    expected = measure(sample.stats, sample.head)
+    monkeypatch.setattr(simplex, "BLOCK_ROWS", rows)
+    found = measure(sample.stats, sample.head)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=EXACT), name
+
+
+@pytest.mark.parametrize("gap", [1e-1, 1e-3, 1e-4])
+def test_distances_of_close_means_keep_their_digits(gap):
+    """Two means close together, for their distance from the others, are subtracted first."""
+    sample = random_sample(2, 4, 6, 9, spread=0.1, offset=10.0)
+    features = sample.features.clone()
+    features[sample.labels == 1] = features[sample.labels == 0] + gap
+    sample = sample.with_features(features)
+    expected = naive(sample)["distance_to_variance"]
+    assert METRICS["distance_to_variance"](sample.stats, sample.head) == pytest.approx(
+        expected, rel=TIGHT
+    )
+
+
+def test_the_variability_is_computed_once():
+    """Both rows made of it ask the statistics, which remember; so does nothing they are made of."""
+    stats = random_sample(0, 3, 4, 5).stats
+    assert stats.variability is stats.variability
+    assert (stats + stats).variability is not stats.variability

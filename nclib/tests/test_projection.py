@@ -59,7 +59,7 @@ def agrees(sample: Sample, sizes: list[int], tiny: float = 1e-13) -> None:
     second = looked_at_again(sample, bare, sizes)
     found, expected = measure(second.stats, sample.head), measure(sample.stats, sample.head)
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=STREAMED, abs=tiny), name
+        assert found[name] == pytest.approx(value, rel=STREAMED, abs=tiny, nan_ok=True), name
     assert second.decisions == decide(sample.features, sample.labels, sample.head, bare.means)
 
 
@@ -90,7 +90,10 @@ def test_duplicated_features_and_means_that_coincide():
     agrees(twice, [9])
     labels = torch.where(sample.labels < 2, torch.arange(40) % 2, sample.labels)
     features = sample.features.clone()
-    features[labels == 1] = features[labels == 0]
+    features[torch.nonzero(labels == 1).flatten()[:4]] = features[labels == 0][:4]
+    keep = (labels > 1) | (labels == 0).cumsum(0).le(4) & (labels == 0)
+    keep |= (labels == 1).cumsum(0).le(4) & (labels == 1)
+    features, labels = features[keep], labels[keep]
     merged = Sample(features, labels, sample.head, 4)
     assert torch.equal(merged.stats.means[0], merged.stats.means[1])
     agrees(merged, [6])
@@ -98,7 +101,9 @@ def test_duplicated_features_and_means_that_coincide():
 
 def test_features_that_are_all_the_same():
     """No direction is left, NC1 is infinite, and the lowest class is the nearest."""
-    sample = Sample(torch.full((12, 3), 0.1), torch.arange(12) % 3, random_sample(0, 3, 3, 1).head, 3)
+    sample = Sample(
+        torch.full((12, 3), 0.1), torch.arange(12) % 3, random_sample(0, 3, 3, 1).head, 3
+    )
     agrees(sample, [5])
 
 
@@ -145,12 +150,14 @@ def test_extreme_sizes(scale):
     sample = random_sample(5, 3, 4, 20)
     features = (scale * sample.features).float()
     for size in (scale, 1 / scale):
-        agrees(Sample(features, sample.labels, Head(size * sample.head.weight, sample.head.bias), 3),
-               [8], tiny=0.0)  # fmt: skip
+        head = Head(size * sample.head.weight, sample.head.bias)
+        agrees(Sample(features, sample.labels, head, 3), [8], tiny=0.0)
 
 
 def second_look(sample: Sample, again: Tensor) -> SecondPass:
-    second = SecondPass(ClassStats.of(sample.features, sample.labels, sample.num_classes), sample.head)
+    second = SecondPass(
+        ClassStats.of(sample.features, sample.labels, sample.num_classes), sample.head
+    )
     second.add(again, sample.labels)
     return second
 
@@ -175,8 +182,8 @@ def test_no_false_alarm_for_many_samples():
 
 
 CHANGES = {
-    "noise": lambda h, y, noise: h + noise * 0.5 * torch.randn(h.shape, generator=seeded()),
-    "fresh samples": lambda h, y, noise: means_of(h, y) + noise * torch.randn(h.shape, generator=seeded()),
+    "noise": lambda h, y, noise: h + 0.5 * noise * normal(h),
+    "fresh samples": lambda h, y, noise: means_of(h, y) + noise * normal(h),
     "dropout": lambda h, y, noise: h * (torch.rand(h.shape, generator=seeded()) > 0.1) / 0.9,
     "another batch in place of one": lambda h, y, noise: replaced(h, y),
 }  # fmt: skip
@@ -186,22 +193,26 @@ def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(99)
 
 
+def normal(h: Tensor) -> Tensor:
+    return torch.randn(h.shape, generator=seeded())
+
+
 def means_of(h: Tensor, y: Tensor) -> Tensor:
     return torch.stack([h[y == c].double().mean(0) for c in range(5)])[y].float()
 
 
 def replaced(h: Tensor, y: Tensor) -> Tensor:
-    """The first tenth of each class once more instead of the second."""
+    """The first half of each class once more instead of the second."""
     h = h.clone()
     for c in range(5):
         members = torch.nonzero(y == c).flatten()
-        few = len(members) // 10
+        few = len(members) // 2
         h[members[few : 2 * few]] = h[members[:few]]
     return h
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("name, per", [("farther", 20), *((n, 500) for n in list(REGIMES)[:4])])
+@pytest.mark.parametrize("name, per", [("farther", 5), *((n, 500) for n in list(REGIMES)[:4])])
 def test_other_samples_are_named(change, name, per):
     """Augmentation, dropout and batches that came twice are seen, unless rounding does as much."""
     sample = regime(name, per=per, d=30)

@@ -108,10 +108,10 @@ def test_an_outlier_that_comes_first_costs_no_digits(distance, size):
     features[0, 0] += distance
     whole = sample.with_features(features).stats
     running = streamed(sample.with_features(features), [size]).stats
-    scale = float(whole.scatter.norm())
-    assert float((running.scatter - whole.scatter).norm()) <= EXACT * scale
-    across = whole.scatter[1:, 1:]
-    assert float((running.scatter[1:, 1:] - across).norm()) <= STREAMED * float(across.norm())
+    found, right = running.within, whole.within
+    assert float((found - right).norm()) <= EXACT * float(right.norm())
+    across = right[1:, 1:]
+    assert float((found[1:, 1:] - across).norm()) <= STREAMED * float(across.norm())
     assert torch.allclose(running.spread, whole.spread, rtol=STREAMED)
     terms, right = (decompose(s, sample.head, 0.1) for s in (running, whole))
     assert terms.total == pytest.approx(right.total, rel=STREAMED)
@@ -135,7 +135,8 @@ def test_classes_may_come_late_and_partial_streams_merge():
     late = Sample(sample.features[order], sample.labels[order], sample.head, 5)
     agree(streamed(late, [4]).stats, sample.stats, sample.head)
     parts = [
-        streamed(Sample(late.features[i::3], late.labels[i::3], late.head, 5), [2]) for i in range(3)
+        streamed(Sample(late.features[i::3], late.labels[i::3], late.head, 5), [2])
+        for i in range(3)
     ]
     for first, second, third in ((0, 1, 2), (2, 0, 1)):
         running = RunningStats(5, 6)

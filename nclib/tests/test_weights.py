@@ -142,6 +142,23 @@ def test_damage_is_named_and_never_loaded(tmp_path_factory, data):
     assert path.read_bytes() == content
 
 
+def test_a_single_bit_counts_where_there_are_checksums(tmp_path, state):
+    """A weight with a flipped bit is refused; a file that was saved without checksums is read."""
+    path = tmp_path / "a.pt"
+    torch.save(state, path)
+    content = path.read_bytes()
+    place = content.index(state["0.weight"].numpy().tobytes())
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with pytest.raises(CheckpointError, match="a.pt: damaged: .* does not fit its checksum"):
+        read(path)
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(state, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert same(loaded(path), state)
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
