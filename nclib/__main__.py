@@ -1,4 +1,4 @@
-"""The ``nclib`` command: measure a network, run and time cells, list and show runs, check claims."""
+"""The ``nclib`` command: measure a network, run and time cells, show runs, check every claim."""
 
 from __future__ import annotations
 

@@ -109,7 +109,9 @@ class RunningStats:
         """The statistics of all samples so far."""
         with torch.inference_mode(False):
             features, labels = self._chunks.waiting
-            return self._with(self._moments.plus(features, labels) if len(labels) else self._moments)
+            return self._with(
+                self._moments.plus(features, labels) if len(labels) else self._moments
+            )
 
     def _with(self, moments: Moments) -> ClassStats:
         """The statistics so far, of these moments and what was before them."""

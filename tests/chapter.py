@@ -24,7 +24,9 @@ kernelspec:
 ---
 """  # what every chapter with code begins with
 LONGEST_CELL = 15  # a longer one is a function waiting for the library
-GUESTS = {"torch", "torchvision", "numpy", "sympy", "matplotlib", "myst_nb"} | set(sys.stdlib_module_names)
+GUESTS = {"torch", "torchvision", "numpy", "sympy", "matplotlib", "myst_nb"} | set(
+    sys.stdlib_module_names
+)
 HIDING = {"remove-cell", "remove-input", "remove-output"}  # these cells vanish from notebooks
 EXERCISE = re.compile(r"^[:`]{3,}\{exercise(?:-start)?\}.*\n:label: (\S+)$", re.MULTILINE)
 SOLUTION = re.compile(r"^[:`]{3,}\{solution(?:-start)?\} (\S+)\n((?::\w+: .*\n)*)", re.MULTILINE)
