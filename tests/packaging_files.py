@@ -18,7 +18,7 @@ else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports]  # comes with pytest there
 
 # Where a distribution is imported under another name.
-IMPORTED_AS = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
+IMPORTED_AS = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL"}
 COMES_WITH = {"mpl_toolkits": "matplotlib"}
 
 

@@ -23,7 +23,6 @@ from typing import Any
 import pytest
 
 from nclib import Cell
-from nclib.experiments import run
 from nclib.records import Row, is_begun, read
 from nclib.slurm import Resources, sweep_on_slurm
 from nclib.standings import Standing
@@ -37,6 +36,12 @@ SIX = [f"digits-convnet-{loss}-e20-n500{s}" for s in ("", "-s1", "-s2") for loss
 SHORT = "digits-convnet-mse-e20-n500-s3"  # gets a minute, and is held up until that is over
 UNWANTED = "digits-convnet-ce-e350-s4"
 SECONDS = 400.0  # until the story is given up
+ALONE = """
+import sys
+from nclib.experiments import run
+for cell in sys.argv[2:]:
+    list(run(cell, folder=sys.argv[1]))
+"""
 TIMELINE = "NCLIB_TIMELINE"  # names a file to keep who ran where and when
 
 
@@ -94,13 +99,20 @@ def story(tmp_path_factory) -> Iterator[Story]:
             [*command, "--folder", str(folder / "six"), "--cpus", "1"], cwd=ROOT, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        # Beside the jobs, in one process: the rows that theirs are compared with.
+        alone = subprocess.Popen(
+            [sys.executable, "-c", ALONE, str(folder / "undisturbed"), *SIX, SHORT], cwd=ROOT,
+            env=dict(os.environ) | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
         told = Story(slurm, folder, six)
         try:
             _tell(told)
+            assert alone.wait(SECONDS) == 0
             yield told
         finally:
-            six.kill()
-            six.wait()
+            for process in (six, alone):
+                process.kill()
+                process.wait()
             if six.stdout is not None:
                 six.stdout.close()
 
@@ -112,7 +124,7 @@ def leave(folder: Path, name: str, cells: list[str], **resources: Any) -> list[S
 
 def _tell(story: Story) -> None:
     """Act when the time has come, and look ten times a second."""
-    frozen, extended, cancelled, undisturbed = 0, False, False, [*SIX, SHORT]
+    frozen, extended, cancelled = 0, False, False
     while story.command.poll() is None or story.status("short", SHORT) != "finished":
         if time.time() - story.begun > SECONDS:
             pytest.fail(f"not over after {SECONDS} s:\n" + story.cluster.ask("squeue"))
@@ -120,7 +132,8 @@ def _tell(story: Story) -> None:
         if not told and not frozen and story.epoch("short", SHORT) >= 2:
             frozen = _freeze(story)
         if told and frozen > 0:
-            os.kill(frozen, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(frozen, signal.SIGCONT)
             frozen = -1
         if told and not extended:  # a slow machine would not get far in a minute
             job = story.cluster.ask("squeue", "-h", "-o", "%i", "--name", _name(story, "short"))
@@ -133,13 +146,8 @@ def _tell(story: Story) -> None:
             _lose_node(story)
         elif not story.second:
             story.second = leave(story.folder, "six", SIX)
-        elif undisturbed:
-            # Beside the jobs: these rows are what the others are compared with.
-            list(run(undisturbed.pop(), folder=story.folder / "undisturbed"))
         time.sleep(0.1)
     story.words = story.command.communicate()[0]
-    for cell in undisturbed:
-        list(run(cell, folder=story.folder / "undisturbed"))
 
 
 def _freeze(story: Story) -> int:
