@@ -135,22 +135,20 @@ def test_pictures_in_folders_measure_like_the_set_they_are_of(measure, trained, 
 
 def test_a_run_of_ours_needs_no_model_and_no_data(measure, tmp_path):
     """A checkpoint that bears a cell's name says both; its training measured the same."""
-    cell = nclib.Cell("synthetic", "convnet", "mse", epochs=2)
-    rows = []
-    for row in nclib.run(cell, folder=tmp_path, max_minutes=None):
-        rows.append(row)
-        kept = (tmp_path / f"{cell.name}.pt").exists() and (
-            tmp_path / f"{cell.name}.pt"
-        ).read_bytes()
-    path = tmp_path / f"{cell.name}.pt"
-    if not path.exists():  # a finished run throws its checkpoint away
-        path.write_bytes(kept or b"")
-    code, out, error = measure("--checkpoint", str(path), "--split", "train", "--json", "-")
-    assert (code, error) == (0, "")
-    last = [row for row in rows if row.split == "train"][-1]
-    found = json.loads(out)
-    assert found["measured"]["model"] == "nclib:convnet"
-    assert found["metrics"]["variance_ratio"] == pytest.approx(last.metrics["variance_ratio"], 1e-4)
+    cell = nclib.Cell("digits", "convnet", "mse", epochs=1, images=200)
+    rows = {row.split: row for row in nclib.run(cell, folder=tmp_path)}
+    for split, row in rows.items():
+        code, out, error = measure(
+            "--checkpoint", f"{cell.name}.pt", "--split", split, "--json", "-"
+        )
+        assert (code, error) == (0, "")
+        found = json.loads(out)
+        assert found["measured"]["model"] == "nclib:convnet"
+        assert found["metrics"] == pytest.approx(row.metrics, rel=1e-4)
+        terms = row.terms["consistent"]
+        assert {name: found["terms"][name] for name in terms} == pytest.approx(terms, rel=1e-4)
+    _, _, error = measure("--checkpoint", f"{cell.name}.pt", "--split", "held")
+    assert "split: expected one of train, test, got 'held'" in error
 
 
 def test_a_network_without_checkpoint_is_said_to_be_random(measure):
@@ -193,6 +191,7 @@ def test_timm_and_torchvision_tell_how_images_are_prepared(measure):
         ("OURS --device tpu", "device: expected one that works here"),
         ("OURS --json no/out.json", "no/out.json: no such folder: no"),
         ("OURS --json - --csv -", "csv: expected a file"),
+        ("OURS --picture out.txt", "picture: expected a name with .png, .svg, .pdf, got out.txt"),
         ("OURS --arg x", "arg: expected NAME=VALUE, got 'x'"),
         ("OURS --ridge 1 --weight-decay 1", "--ridge or --weight-de"),
         ("OURS --weight-decay 1 --reduction x", "reduction: expected"),

@@ -17,9 +17,9 @@ from ..data import NAMES
 from .folders import of_folder
 from .images import Batches, Images
 from .preparation import Preparation
-from .sets import of_papers, of_torchvision
+from .sets import of_image_set, of_papers, of_torchvision
 
-__all__ = ["Batches", "Images", "Preparation", "find"]
+__all__ = ["Batches", "Images", "Preparation", "find", "of_image_set"]
 
 
 def find(

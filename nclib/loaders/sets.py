@@ -8,21 +8,26 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..data import SPLITS, load
+from ..data import SPLITS, ImageSet, load
 from ..files import DataError
 from .images import Images
 from .preparation import Preparation
 
-__all__ = ["of_papers", "of_torchvision"]
+__all__ = ["of_image_set", "of_papers", "of_torchvision"]
 
 
 def of_papers(name: str, split: str, root: Any, download: bool) -> Images:
     """A set of nclib.data, prepared as the papers do unless another way is asked for."""
-    images = load(name, split=split, root=root, download=download)
-    channels = images.images.shape[1]
-    own = f"{name}'" if name.endswith("s") else f"{name}'s"
-    native = Preparation(images.size, 0, images.mean, images.std, channels, words=f"{own} own")
-    return Images(f"{name}, {split}", images, images.num_classes, native=native)
+    return of_image_set(load(name, split=split, root=root, download=download), split)
+
+
+def of_image_set(images: ImageSet, split: str) -> Images:
+    """An image set that is in memory already; its own constants prepare it.   Chapter: measure."""
+    own = f"{images.name}'" if images.name.endswith("s") else f"{images.name}'s"
+    native = Preparation(
+        images.size, 0, images.mean, images.std, images.images.shape[1], words=f"{own} own"
+    )
+    return Images(f"{images.name}, {split}", images, images.num_classes, native=native)
 
 
 def of_torchvision(name: str, split: str, root: Any, download: bool) -> Images:

@@ -24,6 +24,7 @@ __all__ = ["measure_command"]
 NETWORK, IMAGES = "Network", "Images"
 MEASURING, OUTPUT = "Measuring", "Output"
 STDOUT = Path("-")
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def measure_command(
@@ -80,7 +81,8 @@ def measure_command(
         help="Keep the (d, d) covariance, which the three loss terms need; without it memory "
         "stays small. Else kept up to 4,096 features.", rich_help_panel=MEASURING)] = None,
     ridge: Annotated[float | None, typer.Option(
-        min=0, help="Of the squared loss; else 0.", rich_help_panel=MEASURING)] = None,
+        min=0, help="Of the squared loss; else 0, or that of a cell of ours.",
+        rich_help_panel=MEASURING)] = None,
     weight_decay: Annotated[float | None, typer.Option(
         min=0, help="The ridge as the optimizer's weight decay.",
         rich_help_panel=MEASURING)] = None,
@@ -105,6 +107,8 @@ def measure_command(
         raise ValueError("ridge: expected --ridge or --weight-decay, got both")
     if as_json == csv == STDOUT:
         raise ValueError("csv: expected a file, as --json - prints already")
+    if picture is not None and picture.suffix.lower() not in PICTURES:
+        raise ValueError(f"picture: expected a name with {', '.join(PICTURES)}, got {picture}")
     for path in (as_json, csv, picture):
         if path is not None and path != STDOUT:
             require_writable(path)
@@ -123,10 +127,16 @@ def measure_command(
         raise ValueError(str(error)) from error
     for line in subject.words():
         console.print(line, markup=False)
+
+    def asked(classes: int) -> float:
+        if weight_decay is not None:
+            return ridge_from_weight_decay(weight_decay, classes, reduction)
+        return subject.ridge if ridge is None else ridge
+
     with machine.measuring():
         report = measured(
             subject, meter, subject.images.batches(subject.preparation, batch_size, workers),
-            passes=passes, ridge=lambda count: _ridge(ridge, weight_decay, reduction, count),
+            passes=passes, ridge=asked,
         )  # fmt: skip
     _tell(report, subject, console, as_json, csv, picture)
 
@@ -158,12 +168,6 @@ def _machine(device: str) -> Machine:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return Machine.of(device)
-
-
-def _ridge(ridge: float | None, decay: float | None, reduction: str, num_classes: int) -> float:
-    if decay is not None:
-        return ridge_from_weight_decay(decay, num_classes, reduction)
-    return 0.0 if ridge is None else ridge
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:

@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from .. import catalog, loaders, weights
-from ..cells import Cell
+from ..cells import Cell, ridges_of
 from ..loaders import Images, Preparation
 from ..meter import CollapseMeter
 from ..models.heads import first_guess, named
+from ..observations import splits_of
 from ..weights import Weights
 
 __all__ = ["Subject", "Wish"]
@@ -44,20 +45,31 @@ class Wish:
     std: tuple[float, ...] | None = None
     options: tuple[tuple[str, Any], ...] = ()  # of the network's constructor
 
-    def completed(self) -> Wish:
-        """With the network and the data of a checkpoint that is named as a cell of ours."""
+    def cell(self) -> Cell | None:
+        """The cell of ours that the checkpoint is named as, where it has to say something."""
         if self.model is not None and self.data is not None:
-            return self
+            return None
         try:
-            cell = Cell.parse(self.checkpoint.stem if self.checkpoint else "")
+            return Cell.parse(self.checkpoint.stem if self.checkpoint else "")
         except ValueError:
-            cell = None
-        if cell is None and self.model is None:
+            pass
+        if self.model is None:
             raise ValueError("model: expected --model, such as torchvision:resnet18, got none")
-        if cell is None:
-            raise ValueError("data: expected --data, such as a folder or digits, got none")
-        model, data = self.model or f"nclib:{cell.network}", self.data or cell.dataset
-        return replace(self, model=model, data=data)
+        raise ValueError("data: expected --data, such as a folder or digits, got none")
+
+    def images(self, cell: Cell | None) -> Images:
+        """The images that are asked for; of a cell, those that it trains on or is tested on."""
+        if self.data is not None or cell is None:
+            found = loaders.find(
+                str(self.data), split=self.split, root=self.root, download=self.download
+            )
+        else:
+            splits = splits_of(cell, root=self.root, download=self.download)
+            split = self.split or "train"
+            if split not in splits:
+                raise ValueError(f"split: expected one of {', '.join(splits)}, got {split!r}")
+            found = loaders.of_image_set(splits[split], split)
+        return found if self.limit is None else found.limited(self.limit)
 
 
 @dataclass(frozen=True)
@@ -69,17 +81,16 @@ class Subject:
     weights: Weights | None
     images: Images
     preparation: Preparation
+    ridge: float = 0.0  # where none is asked for: a cell of ours knows its own
 
     @classmethod
     def of(cls, wish: Wish) -> Subject:
         """Everything opened and fitted together, or an error that says what does not fit."""
-        wish = wish.completed()
-        source = catalog.find(str(wish.model))
+        cell = wish.cell()
+        ours = f"nclib:{cell.network}" if cell else ""
+        source = catalog.find(wish.model or ours)
         stored = None if wish.checkpoint is None else weights.read(wish.checkpoint, wish.key)
-        images = loaders.find(
-            str(wish.data), split=wish.split, root=wish.root, download=wish.download
-        )
-        images = images if wish.limit is None else images.limited(wish.limit)
+        images = wish.images(cell)
         count = wish.num_classes or _classes(source, stored, images, wish)
         base = _base(source, images, wish.transform)
         channels = base.channels if source.origin == "nclib" else 3
@@ -89,7 +100,9 @@ class Subject:
             base = source.preparation(model) or base
         if stored is not None:
             stored.load_into(model, str(source))
-        return cls(str(source), model, stored, images, _asked(base, model, wish))
+        known = ridges_of(cell).get("consistent") if cell else None
+        ridge = known["value"] if known else 0.0
+        return cls(str(source), model, stored, images, _asked(base, model, wish), ridge)
 
     def words(self) -> list[str]:
         """What is measured, a line each."""

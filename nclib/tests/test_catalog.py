@@ -49,6 +49,7 @@ def built(name: str, count: int | None, **options: int) -> Any:
 
 def test_a_network_has_the_outputs_that_are_asked_for():
     """Every collection's own constructor, in eval mode, with the same numbers each time."""
+    before = torch.get_rng_state()
     for name, channels in (("torchvision:squeezenet1_1", 3), ("nclib:convnet", 1)):
         source = find(name)
         models = [source.build(7, channels=channels, size=8) for _ in range(2)]
@@ -56,7 +57,6 @@ def test_a_network_has_the_outputs_that_are_asked_for():
         assert channels_of(models[0]) == channels
         for a, b in zip(*(model.state_dict().values() for model in models), strict=True):
             assert torch.equal(a, b)
-    before = torch.get_rng_state()
     assert built("nclib:convnet", None).fc.out_features == 10
     assert torch.equal(torch.get_rng_state(), before)
 

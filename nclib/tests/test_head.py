@@ -217,3 +217,7 @@ def test_ties_go_to_the_lowest_class_in_every_batch(batch):
     whole = sum((decide(h, y, head, means) for h, y in parts), start=Decisions(0, 0, 0))
     low = Head(head.weight[:2], head.bias[:2])
     assert whole == decide(sample.features, labels, low, means[:2])
+    # In the last bit the upper of a pair is better now; that is rounding, and a tie.
+    ulp = 1 + torch.finfo(torch.float64).eps * torch.tensor([0.0, 0.0, 1.0, 1.0])
+    more = Head(head.weight, head.bias * ulp)
+    assert decide(sample.features, labels, more, means * ulp[:, None]) == whole

@@ -170,6 +170,18 @@ def test_a_damaged_picture_is_named_with_its_path(tmp_path_factory, data):
         assert f"{path}: cannot be read as a labeled image" in str(error)
 
 
+def test_a_changed_pixel_of_a_png_is_noticed(tmp_path):
+    """Pillow reads on over a wrong checksum; a picture with a flipped bit is no picture here."""
+    path = tmp_path / "cat" / "1.png"
+    path.parent.mkdir()
+    picture().save(path, compress_level=0)
+    content = path.read_bytes()
+    at = content.index(b"IDAT") + 30
+    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    with pytest.raises(DataError, match=f"{path}: cannot be read as a labeled image"):
+        list(find(str(tmp_path)).batches(SMALL, 1))
+
+
 def test_a_picture_of_more_than_8_bits_is_refused_and_workers_say_so_too(folder):
     """Pillow would cut 16 bits to 8 in silence; and no worker's traceback hides the path."""
     path = folder / "dog" / "3.png"

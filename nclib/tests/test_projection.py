@@ -122,14 +122,16 @@ def test_decisions_in_doubt_are_those_of_float64(gap, offset):
         assert looked_at_again(tied, stats, [16]).decisions.correct == 50
 
 
+@pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("name", REGIMES)
-def test_float32_is_right_where_it_is_sure(name):
-    """No sample that float32 decides is decided otherwise by float64; and it decides most."""
-    sample = regime(name, C=20, d=64, per=20)
+def test_float32_is_right_where_it_is_sure(name, mixed):
+    """No sample that float32 decides is decided otherwise by float64, autocast or not."""
+    sample = regime(name, C=20, d=64, per=100)
     second = SecondPass(sample.stats, sample.head)
     choices = second._deciding.choices
     reach = (sample.features.double() - choices.origin).norm(dim=1)
-    chosen, doubt = SingleLogits(choices).chosen(sample.features, reach)
+    with torch.autocast("cpu", enabled=mixed):
+        chosen, doubt = SingleLogits(choices).chosen(sample.features, reach)
     assert torch.equal(chosen[~doubt], choices.chosen(sample.features)[~doubt])
     assert float(doubt.double().mean()) < 0.2
 

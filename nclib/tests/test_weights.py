@@ -186,6 +186,14 @@ def test_what_does_not_fit_is_named_and_changes_nothing(tmp_path, state, change,
     assert same(dict(model.state_dict()), before)
 
 
+def test_names_of_a_model_that_was_compiled_in_part_fit(tmp_path, state):
+    """torch.compile of a part writes into the middle of its names."""
+    names = {name: name.replace("2.", "2._orig_mod.") for name in state}
+    model = network()
+    Weights(tmp_path, {names[name]: state[name] for name in state}).load_into(model)
+    assert same(dict(model.state_dict()), state)
+
+
 def test_old_files_without_a_count_of_batches_fit(tmp_path, state):
     """Batch norm's count of batches is of no use in eval mode, and old files lack it."""
     del state["1.num_batches_tracked"]
