@@ -87,6 +87,7 @@ def test_three_ways_of_saving_measure_the_same_as_python(measure, trained, expec
     """A state dict, a nested one behind a prefix, safetensors, its folder: the meter's numbers."""
     arguments = ["--model", "torchvision:resnet18", "--checkpoint", str(trained[1] / file)]
     arguments += ["--data", "digits", "--ridge", "0.01", "--json", "out.json", "--csv", "out.csv"]
+    Path("out.json").write_text("of an earlier measurement")
     code, out, error = measure(*arguments)
     assert (code, error) == (0, "")
     found = json.loads(Path("out.json").read_text())
@@ -128,7 +129,7 @@ def test_pictures_in_folders_measure_like_the_set_they_are_of(measure, trained, 
         assert found["metrics"] == pytest.approx(whole["metrics"], rel=1e-4)  # other batches
     broken = tmp_path / "pictures" / "val" / "digit-3"
     path = sorted(broken.iterdir())[0]
-    path.write_bytes(path.read_bytes()[:-20])
+    path.write_bytes(path.read_bytes()[:60])
     code, _, error = measure(*network, "--data", "pictures", "--split", "val", *scale)
     assert code and f"{path.relative_to(tmp_path)}: cannot be read as a labeled image" in error
 
@@ -184,7 +185,8 @@ def test_timm_and_torchvision_tell_how_images_are_prepared(measure):
         ("--model nclib:convnet --data digit", "did you mean digits"),
         ("OURS --checkpoint no.pt", "no.pt: cannot read: No such"),
         ("OURS --layer body", "layer: expected"),
-        ("OURS --num-classes 7", "labels: .*0..6|7 classes, one for"),
+        ("OURS --num-classes 7", "labels: expected values in 0..6|7 classes, one"),
+        ("OURS --num-classes 12", "expected 12 classes, one for each output .*the 10 of"),
         ("OURS --mean x", "mean: expected numbers, by commas, got 'x'"),
         ("OURS --mean 0,0", "mean: expected 1 values"),
         ("OURS --split held", "split: expected 'train' or 'test'"),

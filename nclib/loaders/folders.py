@@ -80,8 +80,6 @@ def _open(path: str) -> Any:
     from PIL import Image
 
     with open(path, "rb") as file:
-        Image.open(file).verify()  # checksums, where the format has them; reading alone skips them
-        file.seek(0)
         image = Image.open(file)
         image.load()
     return image

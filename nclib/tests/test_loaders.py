@@ -171,7 +171,7 @@ def test_a_damaged_picture_is_named_with_its_path(tmp_path_factory, data):
 
 
 def test_a_changed_pixel_of_a_png_is_noticed(tmp_path):
-    """Pillow reads on over a wrong checksum; a picture with a flipped bit is no picture here."""
+    """A picture with a flipped bit is no picture, even where nothing is compressed."""
     path = tmp_path / "cat" / "1.png"
     path.parent.mkdir()
     picture().save(path, compress_level=0)
