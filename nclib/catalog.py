@@ -72,7 +72,7 @@ class Source:
             torch.manual_seed(OUR_SEED)
             try:
                 model = self._build(num_classes, channels, size, options)
-            except Exception as error:  # a constructor, of anyone's code, may raise anything
+            except (Exception, SystemExit) as error:  # of anyone's code: it may even leave
                 said = f"{type(error).__name__}: {error}"
                 raise ValueError(f"model: {self} cannot be built: {said}") from error
         if not isinstance(model, nn.Module):
@@ -119,10 +119,11 @@ def find(name: str) -> Source:
     >>> str(find("nclib:resnet18")), find("torchvision:resnet18").build(num_classes=4).fc
     ('nclib:resnet18', Linear(in_features=512, out_features=4, bias=True))
     """
-    origin, colon, inner = name.rpartition(":")
+    origin, colon, inner = name.partition(":")
     if colon and origin in COLLECTIONS:
         _require_known(origin, inner)
         return Source(origin, inner)
+    origin, colon, inner = name.rpartition(":")
     if colon:
         return Source("code", name, _factory(origin, inner))
     homes = [origin for origin in COLLECTIONS if name in _known(origin)]
@@ -154,6 +155,12 @@ def _known(origin: str) -> list[str]:
     return _timm().list_models() if find_spec("timm") else []
 
 
+def _others_of_torchvision() -> list[str]:
+    from torchvision import models
+
+    return models.list_models()
+
+
 def _require_known(origin: str, name: str) -> None:
     if origin == "timm":
         _timm()
@@ -161,6 +168,8 @@ def _require_known(origin: str, name: str) -> None:
     # timm tells sets of weights of a network apart by what follows a dot.
     bare = name.partition(".")[0] if origin == "timm" else name
     if bare not in known:
+        if origin == "torchvision" and name in _others_of_torchvision():
+            raise ValueError(f"model: {name} is no classifier of torchvision, but of another task")
         close = [f"{origin}:{n}" for n in _close(name, known)]
         raise ValueError(_unknown(f"{origin}:{name}", close))
 
@@ -181,7 +190,7 @@ def _factory(origin: str, name: str) -> Callable[..., Any]:
     """The function that a module or a file calls by this name; importing it runs its code."""
     try:
         module = _module_of_file(Path(origin)) if origin.endswith(".py") else _module(origin)
-    except Exception as error:  # code of the user's own may raise anything
+    except (Exception, SystemExit) as error:  # code of the user's own may do anything
         raise ValueError(
             f"model: {origin}: cannot be imported: {type(error).__name__}: {error}"
         ) from error

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
-__all__ = ["CheckpointError", "read", "require_whole", "write"]
+__all__ = ["CheckpointError", "read", "require_whole", "write", "write_whole"]
 
 
 class CheckpointError(ValueError):
@@ -27,18 +27,26 @@ def write(path: Path | str, state: dict[str, Any]) -> None:
     Raises CheckpointError where it cannot be written; an older one is left as it was.
     """
     path = Path(path)
-    temporary = path.with_name(path.name + ".part")
     try:
-        with open(temporary, "wb") as file:
-            torch.save(state, file)
+        write_whole(path, lambda file: torch.save(state, file), path.with_name(path.name + ".part"))
+    except (OSError, RuntimeError) as error:  # torch's writer has its own words
+        raise CheckpointError(f"{path}: cannot write: {_reason(error)}") from error
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], Any], aside: Path) -> None:
+    """Write a file aside, push it to the disk, then rename it: the old one stays, or the new one.
+
+    ``aside`` lies in the same folder and is gone afterwards; only a killed process leaves it.
+    """
+    try:
+        with open(aside, "wb") as file:
+            write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
+        os.replace(aside, path)
+    except BaseException:  # of an interrupt, too, nothing half written may stay
         with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, (OSError, RuntimeError)):  # torch's writer has its own words
-            raise CheckpointError(f"{path}: cannot write: {_reason(error)}") from error
+            aside.unlink()
         raise
 
 

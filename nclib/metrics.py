@@ -156,7 +156,9 @@ class Metric:
 
     ``invariant_to`` names changes of a sample that leave the number alone: "order" of samples,
     "relabel" the classes, "replicate" every sample, "rotate" the feature space (head with it),
-    "scale" features and head separately, "shift" features (head untouched).   Chapter: collapse.
+    "scale" features and head separately, "shift" features (head untouched). ``needs_scatter``: the
+    number can't be had from means and spread alone, it takes the within-class covariance, or its
+    part along the class means.   Chapter: collapse.
     """
 
     name: str
@@ -169,6 +171,7 @@ class Metric:
     needs: tuple[str, ...]
     invariant_to: tuple[str, ...]
     fn: Callable[[ClassStats, Head], float]
+    needs_scatter: bool = False
 
     def __call__(self, stats: ClassStats, head: Head) -> float:
         return self.fn(stats, head)
@@ -231,11 +234,13 @@ def _vector_rows(
 _TABLE = (
     Metric("relative_variability", "NC1", r"\mathrm{tr}(\Sigma_W\Sigma_B^{+})/C",
            "within-class spread in units of between-class spread", f"{_PAPYAN}, Fig. 6",
-           0.0, "simplex", ("stats",), _CENTERED, lambda stats, head: relative_variability(stats)),
+           0.0, "simplex", ("stats",), _CENTERED, lambda stats, head: relative_variability(stats),
+           needs_scatter=True),
     Metric("relative_variability_sum", "NC1", r"\mathrm{tr}(\Sigma_W\Sigma_B^{+})",
            "the same without the factor 1/C", "Han, Papyan & Donoho 2022, notebook",
            0.0, "simplex", ("stats",), _CENTERED,
-           lambda stats, head: stats.num_classes * relative_variability(stats)),
+           lambda stats, head: stats.num_classes * relative_variability(stats),
+           needs_scatter=True),
     Metric("variance_ratio", "NC1", r"\mathrm{tr}\,\Sigma_W/\mathrm{tr}\,\Sigma_B",
            "within-class over between-class variance", "Jacot et al. 2025, NC1",
            0.0, "simplex", ("stats",), _CENTERED, lambda stats, head: variance_ratio(stats)),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rich.table import Column, Table
 from .cells import Cell, recipe_of
 from .records import RecordError, Row, Run, is_begun, is_held, read
 
-__all__ = ["Board", "Standing", "duration", "line", "summary", "table"]
+__all__ = ["Board", "Paces", "Standing", "duration", "line", "summary", "table"]
 
 COLORS = {
     "finished": "green", "running": "cyan", "elsewhere": "cyan", "paused": "yellow",
@@ -97,6 +98,42 @@ class Board:
             test_accuracy=test.accuracy if test else math.nan,
             seconds=run.seconds, reason=run.reason,
         )  # fmt: skip
+
+    def runs(self, cells: Iterable[Cell]) -> list[tuple[Run, list[Row]]]:
+        """The runs of these cells that have rows; damaged records are left out."""
+        found = []
+        for cell in cells:
+            with suppress(RecordError):
+                found.append(self.record(cell))
+        return [record for record in found if record is not None and record[1]]
+
+
+@dataclass
+class Paces:
+    """Seconds per epoch of each kind of cell, the slowest seen; from them what is left.
+
+    Chapter: scale.
+    """
+
+    _slowest: dict[tuple, float] = field(default_factory=dict)
+
+    def note(self, cell: Cell, seconds: float, epochs: int) -> None:
+        """A cell took so long for so many epochs; without either nothing is known."""
+        if epochs > 0 and seconds > 0:
+            kind = _kind(cell)
+            self._slowest[kind] = max(self._slowest.get(kind, 0.0), seconds / epochs)
+
+    def left(self, standing: Standing) -> float:
+        """Seconds until the last epoch, NaN where no cell of its kind has been timed."""
+        if standing.ended:
+            return 0.0
+        pace = self._slowest.get(_kind(standing.cell), math.nan)
+        return pace * (standing.epochs - standing.epoch)
+
+
+def _kind(cell: Cell) -> tuple:
+    """Cells that take as long for an epoch."""
+    return cell.dataset, cell.network, cell.images, cell.held, recipe_of(cell).batch_size
 
 
 def summary(standings: Sequence[Standing], workers: int) -> str:

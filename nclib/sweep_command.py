@@ -36,24 +36,26 @@ def sweep_command(
     context: typer.Context,
     grid: Grid,
     folder: Annotated[Path, typer.Option("--folder", help="Where runs are kept.")] = Path("runs"),
-    workers: Annotated[int, typer.Option(help="Cells at a time on each device.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Cells at a time on each device.")] = 1,
     devices: Annotated[str, typer.Option(help="Devices, by commas: cpu, cuda:0, ...")] = "cpu",
     root: Annotated[Path | None, typer.Option(help="Folder of torchvision's data sets.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch a missing data set.")] = False,
     max_minutes: Annotated[float | None, typer.Option(help="Pause after so long.")] = None,
     on: Annotated[str, typer.Option(help="here, or slurm: a job for each cell.")] = "here",
     time_limit: Annotated[
-        int, typer.Option("--time", help="Minutes; a longer cell is requeued.", **SLURM)
+        int, typer.Option("--time", min=1, help="Minutes; a longer cell is requeued.", **SLURM)
     ] = 60,
     partition: Annotated[str | None, typer.Option(**SLURM)] = None,
     account: Annotated[str | None, typer.Option(**SLURM)] = None,
     qos: Annotated[str | None, typer.Option(**SLURM)] = None,
     constraint: Annotated[str | None, typer.Option(help="Features of a node.", **SLURM)] = None,
-    gpus: Annotated[int | None, typer.Option(help="Of each job.", **SLURM)] = None,
+    gpus: Annotated[int | None, typer.Option(min=0, help="Of each job.", **SLURM)] = None,
     gres: Annotated[str | None, typer.Option(help="Such as gpu:a100:1.", **SLURM)] = None,
-    cpus: Annotated[int | None, typer.Option(help="Cores of each job.", **SLURM)] = None,
+    cpus: Annotated[int | None, typer.Option(min=1, help="Cores of each job.", **SLURM)] = None,
     mem: Annotated[str | None, typer.Option(help="Memory of each job: 8G.", **SLURM)] = None,
-    array_parallelism: Annotated[int | None, typer.Option(help="Jobs at once.", **SLURM)] = None,
+    array_parallelism: Annotated[
+        int | None, typer.Option(min=1, help="Jobs at once.", **SLURM)
+    ] = None,
     setup: Annotated[
         list[str] | None, typer.Option(help="A command before each start; repeatable.", **SLURM)
     ] = None,
@@ -74,6 +76,8 @@ def sweep_command(
         "options": context.args,
     }  # fmt: skip
     if on == "slurm":
+        if devices not in ("cpu", "cuda"):
+            raise ValueError(f"--devices: expected cpu or cuda in each job, got {devices!r}")
         resources = Resources(
             minutes=time_limit, partition=partition, account=account, qos=qos, gpus=gpus,
             gres=gres, cpus=cpus, mem=mem, constraint=constraint, setup=tuple(setup or ()),
@@ -204,18 +208,18 @@ def _display(console: Console, workers: int | None = None) -> Iterator[Show]:
 
 @dataclass
 class _Lines:
-    """A line for each cell whose state has changed, or that has measured something new."""
+    """A line for each cell whose state has changed, or that has something new to say."""
 
-    said: dict[Cell, tuple[str, int, float]] = field(default_factory=dict)
+    said: dict[Cell, tuple[str, int, str, float]] = field(default_factory=dict)
 
     def __call__(self, standings: Sequence[Standing]) -> None:
         now = time.monotonic()
         for standing in standings:
-            state, epoch, when = self.said.get(standing.cell, ("waiting", 0, now))
-            due = standing.epoch > epoch and now - when >= LINE_SECONDS
-            if standing.state != state or due:
+            state, epoch, reason, when = self.said.get(standing.cell, ("waiting", 0, "", now))
+            is_new = standing.epoch > epoch or standing.reason != reason
+            if standing.state != state or (is_new and now - when >= LINE_SECONDS):
                 typer.echo(line(standing))
-                self.said[standing.cell] = (standing.state, standing.epoch, now)
+                self.said[standing.cell] = (standing.state, standing.epoch, standing.reason, now)
 
 
 def _say_choices(console: Console, board: Board, cells: Sequence[Cell]) -> None:

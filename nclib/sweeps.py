@@ -17,18 +17,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .cells import Cell, recipe_of
-from .data import load
+from .cells import Cell
 from .interrupts import Asked
 from .machine import Machine
-from .records import RecordError, Row, Run, is_held
-from .standings import Board, Standing
+from .processes import absent_data, require_handed_on, with_threads
+from .records import is_held
+from .standings import Board, Paces, Standing
 
 __all__ = ["Show", "command_of", "sweep"]
 
 POLL = 0.25  # seconds
 PICTURE_SECONDS = 60.0  # at least, between two pictures
-EMBEDDED = ("digits", "synthetic")  # these need no files
 Show = Callable[[Sequence[Standing]], None]
 """What a sweep reports its standings to."""
 
@@ -62,6 +61,7 @@ def sweep(
         raise ValueError(f"workers: expected at least 1, got {workers}")
     if not cells or not devices:
         raise ValueError("cells, devices: expected at least one of each, got none")
+    require_handed_on(options)
     slots = [device for _ in range(workers) for device in devices]
     wanted = list(dict.fromkeys(parsed))
     crew = _Crew(Board(Path(folder)), wanted, slots, root, tuple(options), max_minutes)
@@ -106,11 +106,7 @@ def command_of(
 
 def _environment(device: str, threads: int) -> dict[str, str]:
     """Pinned to one GPU of those that this process sees, and to a share of the cores."""
-    found = dict(os.environ)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        asked = found.get(name, "")
-        found[name] = str(min(threads, int(asked)) if asked.isdigit() and int(asked) else threads)
-    found["TQDM_DISABLE"] = "1"
+    found = with_threads(os.environ, threads)
     home = str(Path(__file__).resolve().parents[1])
     found["PYTHONPATH"] = os.pathsep.join(filter(None, [home, found.get("PYTHONPATH")]))
     kind, _, number = device.partition(":")
@@ -185,18 +181,9 @@ class _Crew:
         return max(0.0, self.max_minutes - (time.monotonic() - self.begun) / 60)
 
     def require_data(self, download: bool) -> None:
-        """Load each data set once before anybody needs it: two processes must not both fetch it.
-
-        The cells of a data set that is not there fail, each with the reason; the others run.
-        """
-        for name in dict.fromkeys(cell.dataset for cell in self.waiting):
-            try:
-                if name not in EMBEDDED:
-                    for split in ("train", "test"):
-                        load(name, split=split, root=self.root, download=download)
-            except (ValueError, OSError) as error:
-                for cell in [cell for cell in self.waiting if cell.dataset == name]:
-                    self._end(cell, "failed", str(error))
+        """The cells of a data set that is not there fail, each with the reason; the others run."""
+        for cell, reason in absent_data(self.waiting, self.root, download).items():
+            self._end(cell, "failed", reason)
 
     def start(self) -> None:
         """Put a waiting cell on every free slot, the longest first."""
@@ -205,13 +192,18 @@ class _Crew:
             ready = [cell for cell in list(self.waiting) if self._is_ready(cell)]
             if not ready:
                 return
-            pace = self._paces()
-            cell = max(ready, key=lambda c: self._left(self.board.standing(c), pace, math.inf))
+            cell = self._longest(ready)
             self.waiting.remove(cell)
             try:
                 self.children.append(self._child(cell, slot))
             except OSError as error:
                 self._end(cell, "failed", f"cannot start: {error}")
+
+    def _longest(self, cells: list[Cell]) -> Cell:
+        """The first of those that nobody has timed, else the longest."""
+        paces = self._paces()
+        left = {cell: paces.left(self.board.standing(cell)) for cell in cells}
+        return max(cells, key=lambda cell: math.inf if math.isnan(left[cell]) else left[cell])
 
     def _is_ready(self, cell: Cell) -> bool:
         """Not while another process writes it; and that one may end it, too."""
@@ -293,7 +285,7 @@ class _Crew:
     def standings(self) -> list[Standing]:
         """How every cell stands now, in the order that was asked for."""
         running = {child.cell: child for child in self.children}
-        pace, found = self._paces(), []
+        paces, found = self._paces(), []
         for cell in self.cells:
             standing = self.board.standing(cell)
             if cell in running:
@@ -304,19 +296,13 @@ class _Crew:
                 standing = replace(standing, state=self.states[cell], reason=self.reasons[cell])
             elif cell in self.waiting and standing.state != "elsewhere":
                 standing = replace(standing, state="waiting")
-            found.append(replace(standing, left=self._left(standing, pace, math.nan)))
+            found.append(replace(standing, left=paces.left(standing)))
         return found
 
-    def _left(self, standing: Standing, pace: dict[tuple, float], unknown: float) -> float:
-        if standing.ended:
-            return 0.0
-        seconds = pace.get(_kind(standing.cell))
-        return unknown if seconds is None else seconds * (standing.epochs - standing.epoch)
-
-    def _paces(self) -> dict[tuple, float]:
-        """Seconds per epoch of each kind of cell, as its runs in the folder took; the slowest."""
+    def _paces(self) -> Paces:
+        """As the runs in the folder took; those of this sweep by their files' times."""
         begun = {child.cell: child for child in self.children}
-        found: dict[tuple, float] = {}
+        found = Paces()
         for cell in self.cells:
             standing = self.board.standing(cell)
             seconds, epochs = standing.seconds, standing.epoch
@@ -326,14 +312,8 @@ class _Crew:
                     continue
                 written = self.board.path(cell).stat().st_mtime
                 seconds, epochs = written - child.begun, standing.epoch - child.epoch
-            if epochs > 0 and seconds > 0:
-                found[_kind(cell)] = max(found.get(_kind(cell), 0.0), seconds / epochs)
+            found.note(cell, seconds, epochs)
         return found
-
-
-def _kind(cell: Cell) -> tuple:
-    """Cells that take as long for an epoch."""
-    return cell.dataset, cell.network, cell.images, cell.held, recipe_of(cell).batch_size
 
 
 @dataclass
@@ -350,7 +330,7 @@ class _Picture:
         """Draw it if that is so many seconds ago and something new was measured."""
         if time.monotonic() - self.drawn < at_least:
             return
-        runs = self._runs()
+        runs = self.board.runs(self.cells)
         count = sum(len(rows) + len(run.status) for run, rows in runs)
         if not runs or count == self.seen:
             return
@@ -361,14 +341,3 @@ class _Picture:
         except (OSError, ValueError, RuntimeError) as error:
             self.fault = str(error)
         self.drawn, self.seen = time.monotonic(), count
-
-    def _runs(self) -> list[tuple[Run, list[Row]]]:
-        found = []
-        for cell in self.cells:
-            try:
-                record = self.board.record(cell)
-            except RecordError:
-                continue
-            if record is not None and record[1]:
-                found.append(record)
-        return found

@@ -327,6 +327,8 @@ def test_protocols_have_no_signature() -> None:
     """Nobody calls a protocol; a class keeps its arguments."""
     hidden = [nouns.signature(None, "class", "", one, None, "(x)", "") for one in (Asked, Called)]
     assert hidden == [("", None), None]
+    made = nouns.signature(None, "class", "", Called, None, "(a: int = <factory>)", None)
+    assert made == ("(a: int = ...)", None)
 
 
 def test_names_in_code_are_found() -> None:

@@ -32,8 +32,8 @@ from .tree import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(absence()), reason=absence())]
 
-SIX = [f"digits-convnet-{loss}-e20-n500{s}" for s in ("", "-s1", "-s2") for loss in ("mse", "ce")]
-SHORT = "digits-convnet-mse-e20-n500-s3"  # gets a minute, and is held up until that is over
+SIX = [f"digits-convnet-{loss}-e30-n200{s}" for s in ("", "-s1", "-s2") for loss in ("mse", "ce")]
+SHORT = "digits-convnet-mse-e30-n200-s3"  # gets a minute, and is held up until that is over
 UNWANTED = "digits-convnet-ce-e350-s4"
 SECONDS = 400.0  # until the story is given up
 ALONE = """
@@ -41,6 +41,13 @@ import sys
 from nclib.experiments import run
 for cell in sys.argv[2:]:
     list(run(cell, folder=sys.argv[1]))
+"""
+# The command as it is, but for how long it waits between two looks at the queue.
+SWEEP = """
+import nclib.slurm.sweep
+from nclib.__main__ import main
+nclib.slurm.sweep.POLL = (0.5, 0.5)
+main()
 """
 TIMELINE = "NCLIB_TIMELINE"  # names a file to keep who ran where and when
 
@@ -52,6 +59,7 @@ class Story:
     cluster: Cluster
     folder: Path
     command: subprocess.Popen[str]
+    alone: subprocess.Popen[bytes] | None = None
     words: str = ""
     begun: float = field(default_factory=time.time)
     lost: float = 0.0  # when n1 was, in seconds
@@ -88,29 +96,24 @@ class Story:
 def story(tmp_path_factory) -> Iterator[Story]:
     """Told once: a minute or two."""
     folder = tmp_path_factory.mktemp("cluster")
-    with cluster({"n1": 2, "n2": 4}) as slurm, pytest.MonkeyPatch.context() as patch:
+    with cluster({"n1": 2, "n2": 6}) as slurm, pytest.MonkeyPatch.context() as patch:
         for name, value in slurm.environment.items():
             patch.setenv(name, value)
         patch.setenv("TQDM_DISABLE", "1")
         leave(folder, "short", [SHORT], minutes=1, more={"nodelist": "n2"})
         leave(folder, "unwanted", [UNWANTED], more={"nodelist": "n2"})
-        command = [sys.executable, "-m", "nclib", "sweep", ",".join(SIX), "--on", "slurm"]
+        command = [sys.executable, "-c", SWEEP, "sweep", ",".join(SIX), "--on", "slurm"]
         six = subprocess.Popen(
             [*command, "--folder", str(folder / "six"), "--cpus", "1"], cwd=ROOT, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        # Beside the jobs, in one process: the rows that theirs are compared with.
-        alone = subprocess.Popen(
-            [sys.executable, "-c", ALONE, str(folder / "undisturbed"), *SIX, SHORT], cwd=ROOT,
-            env=dict(os.environ) | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
         told = Story(slurm, folder, six)
         try:
             _tell(told)
-            assert alone.wait(SECONDS) == 0
+            assert told.alone and told.alone.wait(SECONDS) == 0
             yield told
         finally:
-            for process in (six, alone):
+            for process in filter(None, (six, told.alone)):
                 process.kill()
                 process.wait()
             if six.stdout is not None:
@@ -123,7 +126,7 @@ def leave(folder: Path, name: str, cells: list[str], **resources: Any) -> list[S
 
 
 def _tell(story: Story) -> None:
-    """Act when the time has come, and look ten times a second."""
+    """Act when the time has come, and look often: an epoch may take a thirtieth of a second."""
     frozen, extended, cancelled = 0, False, False
     while story.command.poll() is None or story.status("short", SHORT) != "finished":
         if time.time() - story.begun > SECONDS:
@@ -146,7 +149,7 @@ def _tell(story: Story) -> None:
             _lose_node(story)
         elif not story.second:
             story.second = leave(story.folder, "six", SIX)
-        time.sleep(0.1)
+        time.sleep(0.05)
     story.words = story.command.communicate()[0]
 
 
@@ -164,10 +167,22 @@ def _freeze(story: Story) -> int:
 def _lose_node(story: Story) -> None:
     """End n1 while a cell on it is midway."""
     here = [c for c in SIX if [n for n, _ in story.starts("six", c)] == ["n1"]]
-    if any(3 <= story.epoch("six", cell) < 17 for cell in here):
+    if any(2 <= story.epoch("six", cell) < 26 for cell in here):
         story.cluster.lose("n1")
         story.lost = time.time() - story.begun
         story.epochs = {cell: story.epoch("six", cell) for cell in here}
+        story.alone = _alone(story.folder / "undisturbed")
+
+
+def _alone(folder: Path) -> subprocess.Popen[bytes]:
+    """In one process, the rows that those of the jobs are compared with.
+
+    Begun while Slurm looks for the lost node: until then the jobs need the cores to start.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-c", ALONE, str(folder), *SIX, SHORT], cwd=ROOT,
+        env=dict(os.environ) | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
 
 
 def _lines(story: Story, name: str) -> list[dict[str, Any]]:
@@ -193,7 +208,7 @@ def test_all_rows_are_those_of_runs_that_nothing_stopped(story):
 
 def test_the_lost_jobs_go_on_elsewhere(story):
     """What ran on n1 when it was lost was midway, and ended on n2 without a new submission."""
-    midway = [cell for cell, epoch in story.epochs.items() if 0 < epoch < 20]
+    midway = [cell for cell, epoch in story.epochs.items() if 0 < epoch < 30]
     assert midway
     for cell in midway:
         assert [node for node, _ in story.starts("six", cell)] == ["n1", "n2"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, SubsetRandomSampler
 
 from nclib import METRICS, ClassStats, CollapseMeter, Head, measure
 from nclib.tests.tolerances import TIGHT
@@ -94,16 +94,16 @@ def trainer(out: Path, net: Any, eval_set: Any = None, callbacks: Any = None, **
     )  # fmt: skip
 
 
-def expected(net: Any, samples: Samples) -> dict[str, float]:
-    """The values of a model in eval mode, from its features on all samples at once."""
+def expected(net: Any, samples: Samples, count: int = 21) -> dict[str, float]:
+    """The values of a model in eval mode, from its features on the first samples at once."""
     seen: list[Tensor] = []
     hook = net.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    batch = {name: torch.stack([samples[i][name] for i in range(len(samples))])
+    batch = {name: torch.stack([samples[i][name] for i in range(count)])
              for name in samples[0] if name != "labels"}  # fmt: skip
     with torch.no_grad():
         net.eval()(**batch)
     hook.remove()
-    stats = ClassStats.of(seen[0], samples.labels, C)
+    stats = ClassStats.of(seen[0], samples.labels[:count], C)
     return measure(stats, Head.of(net.classifier))
 
 
@@ -161,6 +161,28 @@ def test_a_set_of_its_own(tmp_path):
         run.train()
         assert len(collapse.history) == 1 and "loss_perp" not in collapse.history[0]
         agrees(collapse.history[0], expected(net, Samples("vit", 2)))
+
+
+def few(data: Dataset, count: int = 12) -> DataLoader:
+    """A loader that deals out the first samples alone."""
+    return DataLoader(data, batch_size=4, sampler=SubsetRandomSampler(range(count)))
+
+
+@pytest.mark.parametrize("form", ["loader", "batches", "samples", "stream"])
+def test_batches_are_read_as_they_are(tmp_path, form):
+    """A loader's own sampler counts, and batches are no samples; a list of samples is a set."""
+    data = Samples("vit", 2)
+    given: Any = few(data)
+    if form != "loader":
+        given = list(given) if form == "batches" else [data[i] for i in range(12)]
+    if form == "stream":
+        given = iter(DataLoader(given, batch_size=5))  # pyright: ignore[reportArgumentType]
+    net = model()
+    collapse = TrainerCollapse(given).attach(trainer(tmp_path, net))
+    assert collapse.trainer is not None
+    collapse.trainer.evaluate()
+    assert collapse.report is not None and collapse.report.samples == 12
+    agrees(collapse.history[0], expected(net, Samples("vit", 2), 12))
 
 
 def test_several_sets(tmp_path):

@@ -193,6 +193,8 @@ def test_timm_and_torchvision_tell_how_images_are_prepared(measure):
         ("OURS --device tpu", "device: expected one that works here"),
         ("OURS --json no/out.json", "no/out.json: no such folder: no"),
         ("OURS --json - --csv -", "csv: expected a file"),
+        ("OURS --json a.x --csv ./a.x", "csv: expected a file of its own, got a.x, that of json"),
+        ("OURS --json /dev/null", "/dev/null: expected the name of a file, got a device or a pip"),
         ("OURS --picture out.txt", "picture: expected a name with .png, .svg, .pdf, got out.txt"),
         ("OURS --arg x", "arg: expected NAME=VALUE, got 'x'"),
         ("OURS --ridge 1 --weight-decay 1", "--ridge or --weight-de"),
@@ -202,6 +204,7 @@ def test_timm_and_torchvision_tell_how_images_are_prepared(measure):
         ("--model torchvision:resnet18 --data digits --transform V9", "one of IMAGENET1K_V1"),
         ("OURS --transform model", "no published weights to follow"),
         ("--model torch.nn:Identity --data digits", "expected a linear layer"),
+        ("OURS --size 100000", "^2$"),  # refused by the shell itself, before anything is read
     ],
 )  # fmt: skip
 def test_errors_are_words(measure, options, words):
@@ -217,7 +220,7 @@ def test_a_head_of_another_size_tells_the_option(measure, trained):
     network = ["--model", "torchvision:resnet18", "--checkpoint", str(trained[1] / "plain.pt")]
     _, _, error = measure(*network, "--data", "digits", "--num-classes", "7")
     assert "plain.pt: does not fit torchvision:resnet18" in error
-    assert "its head has 10 classes: see --num-classes" in error
+    assert "the checkpoint's head has 10 outputs: leave --num-classes out" in error
     Path("mine.py").write_text(
         "import torchvision\n"
         "def net(num_classes):\n    return torchvision.models.resnet18(num_classes=num_classes)\n"
@@ -225,6 +228,68 @@ def test_a_head_of_another_size_tells_the_option(measure, trained):
     own = ["--model", "mine.py:net", "--checkpoint", str(trained[1] / "plain.pt")]
     code, out, error = measure(*own, "--data", "digits", "--limit", "300", "--passes", "1")
     assert (code, error) == (0, "") and "model: mine.py:net" in out
+
+
+def test_what_is_read_is_never_written_over(measure, tmp_path):
+    """The checkpoint by its own name, through a link, or as the one in a folder."""
+    weights = nclib.models.build("convnet", num_classes=10, channels=1, size=8, seed=0).state_dict()
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / "folder" / "pytorch_model.bin"
+    torch.save(weights, path)
+    (tmp_path / "link.csv").symlink_to(path)
+    content = path.read_bytes()
+    ours = ["--model", "nclib:convnet", "--data", "digits", "--checkpoint"]
+    for checkpoint, out in ((path, path), (path, "link.csv"), (path.parent, path)):
+        code, _, error = measure(*ours, str(checkpoint), "--csv", str(out))
+        assert code and "csv: expected a file of its own" in error
+        assert path.read_bytes() == content
+
+
+def test_a_link_is_written_through(measure, tmp_path):
+    """The name stays a link, and the file that it points to is whole."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.json").symlink_to(tmp_path / "there" / "out.json")
+    ours = ["--model", "nclib:thinresnet", "--data", "synthetic", "--limit", "40"]
+    code, _, error = measure(*ours, "--json", "link.json", "--size", "9", "--no-covariance")
+    assert (code, error) == (0, "") and (tmp_path / "link.json").is_symlink()
+    found = json.loads((tmp_path / "there" / "out.json").read_text())
+    assert sorted(p.name for p in (tmp_path / "there").iterdir()) == ["out.json"]
+    about = found["measured"]
+    assert about["weights"].startswith("random weights")
+    assert "(size as asked, else " in about["images"]
+    assert "--covariance" in str(found["reasons"])
+    assert not re.search(r"covariance=|passes=|review\(", json.dumps(found))
+
+
+def test_reasons_and_notes_speak_of_options_and_names(measure, tmp_path):
+    """No argument of Python's in the table; a class of one image by its name; one image, no s."""
+    for name, count in (("cat", 3), ("dog", 1)):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for i in range(count):
+            image = torch.full((3, 40, 40), 20 * i + len(name), dtype=torch.uint8)
+            to_pil_image(image).save(tmp_path / "pictures" / name / f"{i}.png")
+    Path("mine.py").write_text(
+        "from nclib.models import build\n"
+        "def net(num_classes):\n"
+        "    return build('convnet', num_classes=num_classes, channels=3, size=32, seed=0)\n"
+    )
+    ours = ["--model", "mine.py:net", "--data", "pictures", "--size", "32"]
+    code, out, error = measure(*ours, "--passes", "1", "--no-covariance")
+    assert (code, error) == (0, "") and "4 images, 2 classes" in out
+    assert "weights as mine.py:net builds it: no --checkpoint" in out and "random" not in out
+    assert "--passes 2" in out and "--covariance" in out and "1 (dog)" in out
+    assert not re.search(r"covariance=|passes=|review\(", out)
+
+
+def test_a_head_for_other_classes_asks_for_their_images(measure, trained):
+    """The checkpoint's head counts 10, the data 2: no option can mend that, and none is named."""
+    for name in ("cat", "dog"):
+        Path("pictures", name).mkdir(parents=True)
+        to_pil_image(torch.zeros(3, 40, 40).byte()).save(Path("pictures", name, "1.png"))
+    network = ["--model", "torchvision:resnet18", "--checkpoint", str(trained[1] / "plain.pt")]
+    _, _, error = measure(*network, "--data", "pictures", "--size", "32")
+    assert "the checkpoint's head has 10 outputs: measure it on images of those" in error
+    assert "--num-classes" not in error
 
 
 def test_the_command_stands_in_the_shell(trained, tmp_path):

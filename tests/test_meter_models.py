@@ -169,7 +169,8 @@ def test_one_logit_of_many_tokens_is_refused() -> None:
     )
     meter = nclib.CollapseMeter(transformers.GPT2ForSequenceClassification(config))
     ids = torch.randint(1, 30, (4, 8), generator=torch.Generator().manual_seed(0))
-    with pytest.raises(ValueError, match=r"'score' .*\(4, 8, 16\), token by token.*meter.add\("):
+    told = r"'score' .*\(4, 8, 16\), token by token.* one token per sample.*meter.add\("
+    with pytest.raises(ValueError, match=told):
         meter.update({"input_ids": ids}, [0, 1, 2, 3])
 
 

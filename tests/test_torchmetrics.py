@@ -201,6 +201,19 @@ def test_ignored_labels_and_empty_batches():
     agrees(metric.compute(), expected(s))
 
 
+@pytest.mark.parametrize("kind", ["int32", "uint8", "array", "list", "column"])
+def test_labels_of_any_kind(kind):
+    """Labels may be what the meter takes; all give the same values, step and whole."""
+    s = sample()
+    labels = {
+        "int32": s.labels.int(), "uint8": s.labels.byte(), "array": s.labels.numpy(),
+        "list": s.labels.tolist(), "column": s.labels[:, None],
+    }[kind]  # fmt: skip
+    metric = CollapseMetric(head=s.head, ridge=RIDGE)
+    agrees(metric(s.features, labels), expected(s))
+    agrees(metric.compute(), expected(s))
+
+
 def test_too_few_classes():
     """A class without samples is left out with a word, as in a report; below two all is NaN."""
     s = sample()
@@ -250,9 +263,9 @@ def test_a_refused_batch_changes_nothing(step):
         (s.features[:, :3], s.labels, r"expected \(B, 6\)"),
         (s.features[:0, :3], s.labels[:0], r"expected \(B, 6\)"),
         (s.features, s.labels + 2, "values in 0..3"),
-        (s.features, s.labels.int(), "int64"),
+        (s.features, s.labels.double(), "labels: expected whole numbers"),
         (s.features[:, :, None], s.labels, "features: expected"),
-        (s.features, s.labels.tolist(), "two tensors"),
+        (s.features.tolist(), s.labels, "features: expected a tensor"),
     ]:
         with pytest.raises((ValueError, TypeError), match=words):
             getattr(metric, step)(features, labels)

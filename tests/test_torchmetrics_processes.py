@@ -119,7 +119,7 @@ def test_a_collection_of_two_processes(ranks):
         assert set(found["collection"]) == {
             f"val/{name}"
             for name, metric in METRICS.items()
-            if metric.needs == ("stats",) and not name.startswith("relative")
+            if metric.needs == ("stats",) and not metric.needs_scatter
         }
         wanted = METRICS["variance_ratio"](s.stats, s.head)
         assert float(found["collection"]["val/variance_ratio"]) == pytest.approx(wanted, rel=1e-8)

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import inspect
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from sphinx.util.nodes import find_pending_xref_condition
 
 FEW = 3  # names of a module that need no list of links above them
 TYPES = {"class", "obj", "data", "exc"}
+UNSPOKEN = re.compile(r"= <[^<>]*>")  # a default that Python shows and does not read
 
 
 def members(owner: type) -> tuple[list[str], list[str]]:
@@ -158,9 +160,17 @@ def skip(app: Any, what: str, name: str, obj: Any, skipped: bool, options: Any) 
 
 def signature(
     app: Any, what: str, name: str, obj: Any, options: Any, arguments: Any, result: Any
-) -> tuple[str, None] | None:
-    """Nobody calls a protocol: what Python says of its arguments is not meant for readers."""
-    return ("", None) if getattr(obj, "_is_protocol", False) else None
+) -> tuple[str, Any] | None:
+    """What Python says of arguments, as far as it is meant for readers and can be parsed.
+
+    Nobody calls a protocol. And a default such as ``<factory>`` is no expression: with it Sphinx
+    would print the whole list as it is, tildes included.
+    """
+    if getattr(obj, "_is_protocol", False):
+        return "", None
+    if arguments and UNSPOKEN.search(arguments):
+        return UNSPOKEN.sub("= ...", arguments), result
+    return None
 
 
 def make_plain(within: nodes.container) -> None:

@@ -10,11 +10,10 @@ collapse.history[-1]["relative_variability"]
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from transformers import (
     Trainer,
     TrainerCallback,
@@ -25,6 +24,7 @@ from transformers import (
 )
 
 from ..meter import CollapseMeter
+from ..models.batches import labels_of
 from ..report import CollapseReport
 from .scalars import scalars
 
@@ -36,9 +36,10 @@ MOMENTS = ("evaluate", "epoch")
 class TrainerCollapse(TrainerCallback):
     """Measures neural collapse whenever the Trainer evaluates, or at the end of each epoch.
 
-    ``data`` is a data set or a loader of batches with labels; without it the samples of the
-    evaluation are taken, in two passes of their own. Random numbers are put back, so a training
-    that is measured is the same training. Under several processes each measures all of the data.
+    ``data`` is a data set, or a loader or list of batches with labels, which is read as it is, its
+    sampler and batches included. Without it all samples of the evaluation's set are taken, in two
+    passes of their own. Random numbers are put back, so a training that is measured is the same
+    training. Under several processes each measures all of the data.
 
     ``attach(trainer)`` adds the callback and brings the values to every logger, as
     ``prefix/name``; they stand in ``trainer.state.log_history`` with it or without. What another
@@ -105,7 +106,7 @@ class TrainerCollapse(TrainerCallback):
         stage = next(
             (k.removesuffix("_runtime") for k in metrics if k.endswith("_runtime")), "eval"
         )
-        loader = self._loader(eval_dataloader if self.data is None else self.data, args)
+        loader = self._loader(eval_dataloader, args)
         values = self._measure(stage, loader, args, state, control, model)
         metrics.update({f"{stage}_{self.prefix}/{name}": value for name, value in values.items()})
 
@@ -115,26 +116,29 @@ class TrainerCollapse(TrainerCallback):
     ) -> None:  # fmt: skip
         """Measure the data given."""
         if self.every == "epoch":
-            self._measure("eval", self._loader(self.data, args), args, state, control, model)
+            self._measure("eval", self._loader(None, args), args, state, control, model)
 
     def _meter(self, model: Any) -> CollapseMeter:
         return CollapseMeter(model, self.layer, **self.settings)
 
-    def _loader(self, data: Any, args: TrainingArguments) -> DataLoader:
-        """A loader of all samples, in order, on every process."""
-        if not isinstance(data, DataLoader) and self.trainer is not None:
-            data = self.trainer.get_eval_dataloader(data)  # leaves out what the model can't take
+    def _loader(self, own: Any, args: TrainingArguments) -> Iterable:
+        """The batches given; of a set or the Trainer's ``own`` loader all samples, in order."""
+        if self.data is not None:
+            if not _is_set(self.data):
+                return self.data
+            own = self.data
+            if self.trainer is not None:
+                own = self.trainer.get_eval_dataloader(own)  # leaves out what the model can't take
         # Built anew: those of the Trainer deal the samples out, and repeat some to come out even.
-        samples: Any = getattr(data, "dataset", data)
-        collate = getattr(data, "collate_fn", default_data_collator)
+        samples: Any = getattr(own, "dataset", own)
+        collate = getattr(own, "collate_fn", default_data_collator)
         return DataLoader(samples, batch_size=args.eval_batch_size, collate_fn=collate)
 
     def _measure(
-        self, stage: str, loader: DataLoader, args: TrainingArguments, state: TrainerState,
+        self, stage: str, loader: Iterable, args: TrainingArguments, state: TrainerState,
         control: TrainerControl, model: Any,
     ) -> dict[str, float]:  # fmt: skip
-        with torch.random.fork_rng(devices=[]):  # to read a loader takes a random number
-            report = self._meter(model).measure(loader, progress=not args.disable_tqdm)
+        report = self._meter(model).measure(loader, progress=not args.disable_tqdm)
         values = scalars(report)
         part = stage.removeprefix("eval").removeprefix("_")
         folder = f"{self.prefix}/{part}" if part else self.prefix
@@ -165,3 +169,19 @@ class TrainerCollapse(TrainerCallback):
         part = next(iter(ours)).rpartition("/")[0]
         row = {"set": part, "epoch": entry.get("epoch"), "step": entry["step"]}
         return row | {name.rpartition("/")[2]: value for name, value in ours.items()}
+
+
+def _is_set(data: Any) -> bool:
+    """Whether these are samples that are yet to be put into batches."""
+    if not isinstance(data, list | tuple):
+        # Data sets of the package datasets are no Dataset of torch, but can be indexed like one.
+        alike = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+        return isinstance(data, Dataset) or alike
+    first = data[0] if data else {}
+    if isinstance(first, list | tuple):  # a sample has names
+        return False
+    try:
+        labels = labels_of(first)
+    except TypeError:
+        return True
+    return not isinstance(labels, list | tuple) and getattr(labels, "ndim", 0) == 0

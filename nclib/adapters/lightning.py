@@ -16,11 +16,10 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from ..meter import CollapseMeter
-from ..models.batches import LABELS
+from ..models.batches import labels_of
 from ..report import CollapseReport
 from .passing import Passing
 from .scalars import scalars
@@ -46,9 +45,9 @@ class LightningCollapse(Callback):
     """Measures neural collapse while Lightning validates, or a loader of its own.
 
     By default the batches of validation and test are measured as they pass: hooks note what the
-    last linear layer is given, so there is no second forward pass. With ``loader`` its batches are
-    run through the module, twice, at the end of every training epoch: that gives NC4 as well.
-    ``every_n_epochs`` measures less often.
+    layer that makes the module's output is given, so there is no second forward pass. With
+    ``loader`` its batches are run through the module, twice, at the end of every training epoch:
+    that gives NC4 as well. ``every_n_epochs`` measures less often.
 
     Values are logged as ``prefix/name``, those of the test stage as ``prefix/test/name`` and those
     of several loaders as ``prefix/name/dataloader_idx_0`` and so on; a checkpoint can monitor them.
@@ -60,10 +59,10 @@ class LightningCollapse(Callback):
     repeats a few samples to give each process as many, and they count as often as they pass. A
     ``loader`` is read as a whole by every process.
 
-    ``layer`` names another layer than the linear one that runs last; ``unpack`` takes a batch apart
-    into inputs and labels where it is neither a pair nor a mapping with labels. ``stages`` may
-    hold "predict", for batches that have labels. The other arguments are those of
-    :class:`nclib.CollapseMeter`.   Chapter: measure.
+    ``layer`` names another layer; where a step does not call the module as a whole, the linear one
+    that runs last is taken. ``unpack`` takes a batch apart into inputs and labels where it is
+    neither a pair nor a mapping with labels. ``stages`` may hold "predict", for batches that have
+    labels. The other arguments are those of :class:`nclib.CollapseMeter`.   Chapter: measure.
     """
 
     def __init__(
@@ -120,8 +119,7 @@ class LightningCollapse(Callback):
         if self.loader is None or not self._is_due(trainer):
             return
         meter = self._meter(pl_module, self.layer)
-        # To read a loader takes a random number; the training is to stay as it is.
-        with torch.random.fork_rng(devices=[]), trainer.precision_plugin.forward_context():
+        with trainer.precision_plugin.forward_context():
             report = meter.measure(self.loader, unpack=self.unpack, progress=False)
         self._record(trainer, pl_module, "train", {0: report})
 
@@ -148,7 +146,7 @@ class LightningCollapse(Callback):
     ) -> None:  # fmt: skip
         """Add what the layer was given for this batch."""
         if self._passing is not None:
-            labels = _labels_of(batch) if self.unpack is None else self.unpack(batch)[1]
+            labels = labels_of(batch) if self.unpack is None else self.unpack(batch)[1]
             self._passing.add(labels, dataloader_idx)
 
     on_test_batch_start = on_predict_batch_start = on_validation_batch_start
@@ -228,22 +226,3 @@ class LightningCollapse(Callback):
                 logger.log_metrics(logged, step=trainer.global_step)
         else:  # the same numbers on every process: their mean is they
             module.log_dict(logged, sync_dist=True, add_dataloader_idx=False)
-
-
-def _labels_of(batch: Any) -> Any:
-    """The labels of a pair, or those of a mapping under a usual name."""
-    if isinstance(batch, Mapping):
-        for name in LABELS:
-            if name in batch:
-                return batch[name]
-        got = f"a mapping with {sorted(map(str, batch))}"
-    elif isinstance(batch, tuple | list):
-        if len(batch) == 2:
-            return batch[1]
-        got = f"a {type(batch).__name__} of {len(batch)}"
-    else:
-        got = type(batch).__name__
-    raise TypeError(
-        f"batch: expected (inputs, labels) or a mapping with one of {list(LABELS)}, got {got}: "
-        f"pass unpack=lambda batch: (inputs, labels)"
-    )

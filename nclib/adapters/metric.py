@@ -20,14 +20,13 @@ from torchmetrics.utilities.prints import rank_zero_warn
 from ..decomposition import LossTerms, decompose
 from ..head import Head, require_ridge
 from ..metrics import METRICS
+from ..models.batches import samples_of
 from ..report import seen_only
 from ..stats import ClassStats, check_sample
 from .packing import Packing, unseen
 from .scalars import named_terms
 
 __all__ = ["CollapseMetric"]
-
-NEED_SCATTER = ("relative_variability", "relative_variability_sum")
 
 
 class CollapseMetric(Metric):
@@ -98,8 +97,11 @@ class CollapseMetric(Metric):
         self._running = running
         self._computed = None
 
-    def update(self, features: Tensor, labels: Tensor) -> None:
-        """Add a batch: features (B, d), labels (B,), where ``ignore_index`` is left out."""
+    def update(self, features: Tensor, labels: Any) -> None:
+        """Add a batch: features (B, d), labels (B,), where ``ignore_index`` is left out.
+
+        Labels are whole numbers of any type, in a tensor, an array or a list.
+        """
         features, labels = self._kept(features, labels)
         if len(labels):
             self._running.add(features, labels)
@@ -115,12 +117,14 @@ class CollapseMetric(Metric):
             for name, value in self._measured(stats, self.head).items()
         }
 
-    def forward(self, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The values of this batch alone; its samples count for ``compute`` as well."""
+    def forward(self, features: Tensor, labels: Any) -> dict[str, Tensor]:
+        """The values of this batch alone; its samples count for ``compute`` as well.
+
+        In a loop call ``update``: this computes every measurement of each batch.
+        """
         kept, their_labels = self._kept(features, labels)
         if len(their_labels):  # a refusal in mid-forward would lose the samples before
             check_sample(kept, their_labels, self.packing.num_classes)
-            self.packing.require_features(kept)
         self._one_batch = True
         try:
             return super().forward(features, labels)
@@ -171,15 +175,9 @@ class CollapseMetric(Metric):
 
         return super()._apply(moved, exclude_state)
 
-    def _kept(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        if not isinstance(features, Tensor) or not isinstance(labels, Tensor):
-            check_sample(features, labels, self.packing.num_classes)  # says what is wrong
-        if self.ignore_index is None or labels.shape != features.shape[:1]:
-            return features, labels
-        keep = labels != self.ignore_index
-        if not bool(keep.any()):
-            self.packing.require_features(features)
-        return features[keep.to(features.device)], labels[keep]
+    def _kept(self, features: Any, labels: Any) -> tuple[Tensor, Tensor]:
+        C, d = self.packing.num_classes, self.packing.dimension
+        return samples_of(features, labels, C, d, self.ignore_index)[:2]
 
     def _measured(self, stats: ClassStats, head: Head | None) -> dict[str, float]:
         """The values of the classes that were seen; NaN where those are fewer than two."""
@@ -191,7 +189,7 @@ class CollapseMetric(Metric):
         values = {}
         for name, metric in METRICS.items():
             no_head = head is None and "head" in metric.needs
-            if not no_head and not (name in NEED_SCATTER and stats.scatter is None):
+            if not no_head and not (metric.needs_scatter and stats.scatter is None):
                 values[name] = metric(stats, rows) if enough else math.nan
         if self.ridge is not None:
             nothing = LossTerms(math.nan, math.nan, math.nan)

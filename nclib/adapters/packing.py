@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..report import listed
 from ..running import RunningStats
 from ..stats import ClassStats
 
 __all__ = ["Packing", "unseen"]
-
-LISTED = 10  # classes that a sentence names
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,6 @@ class Packing:
         first, *others = (self.unpack(row) for row in rows)
         return self.pack(sum(others, first))
 
-    def require_features(self, features: Tensor) -> None:
-        """Raise a ValueError unless these are features (B, d) of this packing's d."""
-        if features.ndim != 2 or features.shape[1] != self.dimension:
-            raise ValueError(
-                f"features: expected (B, {self.dimension}), got {tuple(features.shape)}"
-            )
-
     def require_row(self, row: Tensor) -> None:
         """Raise a ValueError unless the row has this packing's length."""
         if tuple(row.shape) != (sum(self.sizes),):
@@ -90,5 +82,4 @@ def unseen(stats: ClassStats) -> str:
     classes = torch.nonzero(stats.counts == 0).flatten().tolist()
     if not classes:
         return ""
-    which = ", ".join(map(str, classes[:LISTED])) + (", ..." if len(classes) > LISTED else "")
-    return f"{len(classes)} of {stats.num_classes} classes have no sample: {which}"
+    return f"{len(classes)} of {stats.num_classes} classes have no sample: {listed(classes)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -10,20 +11,41 @@ from torch import Tensor, nn
 
 from ..meter import CollapseMeter
 from ..models.heads import Call, linear_layers, named, require_linear
-from ..models.watch import Watch
+from ..models.watch import Watch, counting
 from ..report import CollapseReport
 from ..stats import ClassStats
 from .packing import Packing
 
-__all__ = ["Passing"]
+__all__ = ["Passing", "Step"]
+
+
+class Step(Watch):
+    """A watch on a step around the model, which may itself be run in place of ``forward``.
+
+    Where processes are joined, Lightning exchanges the module's ``forward`` for the step and calls
+    the module; such a call is none of the model.
+    """
+
+    def __enter__(self) -> Step:
+        super().__enter__()
+        self._forwards: list[Any] = []
+        self._open.append(self.model.register_forward_pre_hook(self._begin))
+        return self
+
+    def _begin(self, model: nn.Module, inputs: tuple) -> None:
+        self._forwards.append(model.forward)
+
+    def _end(self, model: nn.Module, inputs: tuple, output: Any) -> None:
+        if self._forwards.pop() == model.forward:  # put back within the call that is the step
+            super()._end(model, inputs, output)
 
 
 class Passing:
     """What a linear layer is given in the forward passes of others, loader by loader.
 
-    The layer is that of a name, or the linear one that ran last in the first batch: of the step
-    that surrounds it nothing else is known, not even that it calls the model as a whole.
-    ``meter(model, name)`` makes the meters.
+    The layer is that of a name, or the one that makes the model's output in the first batch. Where
+    no layer does, or the model is not called as a whole, it is the linear layer that ran last in
+    the step. ``meter(model, name)`` makes the meters.
     """
 
     def __init__(
@@ -39,31 +61,37 @@ class Passing:
         self._meter = meter
         self._meters: dict[int, CollapseMeter] = {}
         self._loaders = loaders
+        self._times = 1  # calls of the layer in a step
         self._watch: Watch | None = None
+        self._before: Watch | None = None
+        self._open = ExitStack()
 
     def open(self) -> None:
         """Watch the layers, until ``add`` or ``close``."""
         self.close()
-        self._watch = Watch(self.model, self.layers, copies=not self._meters)
-        self._watch.__enter__()
+        self._watch = self._open.enter_context(Step(self.model, self.layers))
+        # Whether the layer is linear, its output tells before something is done to it in place;
+        # which layer makes the model's output, only the output itself.
+        if not self._meters:
+            self._before = self._open.enter_context(Watch(self.model, self.layers, copies=True))
 
     def close(self) -> None:
         """Leave no hook behind."""
-        if self._watch is not None:
-            self._watch.__exit__(None, None, None)
-        self._watch = None
+        self._open.close()
+        self._watch = self._before = None
 
     def add(self, labels: Any, loader: int) -> None:
         """Add what the layer was given since ``open``."""
-        watch = self._watch
+        watch, before = self._watch, self._before
         self.close()
         if watch is None:
             return
-        call = self._call(watch.calls)
-        if loader not in self._meters:
-            require_linear(call)
-            self.name = call.name
+        call = self._counting(watch)
+        if before is not None:
+            require_linear(next(one for one in before.calls if one.name == call.name))
+            self.name, self._times = call.name, call.times
             self.layers = {call.name: call.layer}
+        if loader not in self._meters:
             self._meters[loader] = self._meter(self.model, call.name)
         self._meters[loader].add(call.rows, labels)
 
@@ -87,16 +115,16 @@ class Passing:
                 ignored=self._ignored(meter, gather),
             )  # fmt: skip
 
-    def _call(self, calls: list[Call]) -> Call:
-        flat = [call for call in calls if call.features is not None] or calls
-        if not flat:
-            wanted = "a linear layer" if self.name is None else repr(self.name)
-            raise ValueError(f"model: expected a call of {wanted} for each batch, got none")
-        call = flat[-1]
-        if call.times != 1:
+    def _counting(self, watch: Watch) -> Call:
+        try:
+            call, _ = counting(watch, self.name, times=self._times)
+        except ValueError as error:
+            raise ValueError(f"{error} (here: layer=..., or loader=...)") from None
+        last = [one for one in watch.calls if one.rowwise][-1]
+        if self.name is None and last.name in watch.later and last is not call:
             raise ValueError(
-                f"model: expected one call of {call.name!r} for each batch, got {call.times}: "
-                f"which one counts is not clear. Name another layer=, or measure a loader="
+                f"model: its output is that of {call}, and {last} runs after it: which one is the "
+                f"head is not clear. Name it: layer={last.name!r}"
             )
         return call
 

@@ -38,7 +38,8 @@ class Cost:
     accelerator: Accelerator
     share: float
     training: float
-    measuring: float
+    measuring: float  # statistics included
+    statistics: float
     memory: float
 
     @property
@@ -71,12 +72,14 @@ def cost(cell: Cell, accelerator: Accelerator, share: float) -> Cost:
     statistics = Work({Kernel(seen * d * d, 8.0 * seen * d, 8): 1})
     steps = recipe.epochs * (train // batch)
     looks = len(measured_epochs(recipe.epochs, cell.every))
-    each = accelerator.roof(look) * seen / _LOOK + accelerator.roof(statistics)
+    summed = accelerator.roof(statistics)
+    each = accelerator.roof(look) * seen / _LOOK + summed
     held = seen * channels * size**2 + 4 * train * d + 4 * 8 * d * d
     return Cost(
         cell, accelerator, share,
         training=steps * accelerator.roof(step) / share / 3600,
         measuring=looks * each / share / 3600,
+        statistics=looks * summed / share / 3600,
         memory=(_KEPT * parameters + max(step.kept, look.kept) + held) / 1e9,
     )  # fmt: skip
 

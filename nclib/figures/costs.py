@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ __all__ = ["plot_hours", "plot_roof", "plot_timeline"]
 Ranges = Mapping[str, Mapping[str, tuple[float, float]]]
 """Series -> accelerator -> the least and the most hours."""
 _LOOKS = ((COLORS["means"], "o"), ("#009E73", "s"), (COLORS["classifier"], "^"), (INK, "D"))
+_HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6}
 _STATES: dict[str, dict[str, Any]] = {
     "running": {"color": COLORS["means"], "edgecolor": "white"},
     "lost": {"color": "white", "edgecolor": COLORS["classifier"], "hatch": "////"},
@@ -34,9 +35,10 @@ class Roofed(Protocol):
     def bandwidth(self) -> float: ...
 
 
-def plot_hours(ranges: Ranges) -> Axes:
+def plot_hours(ranges: Ranges, *, hollow: Collection[tuple[str, str]] = ()) -> Axes:
     """A bar from the least to the most hours for every series on every accelerator, log axis.
 
+    ``hollow`` are (series, accelerator) whose markers are not filled: what does not fit there.
     Chapter: scale.
     """
     if not ranges or len(ranges) > len(_LOOKS):
@@ -52,6 +54,9 @@ def plot_hours(ranges: Ranges) -> Axes:
             middle = np.sqrt(low * high)
             ax.plot(middle, places, color=color, marker=marker, linestyle="", markersize=5,
                     label=label)  # fmt: skip
+            empty = [i for i, name in enumerate(hours) if (label, name) in hollow]
+            ax.plot(middle[empty], np.array(places)[empty], color=color, marker=marker,
+                    linestyle="", markersize=5, markerfacecolor="white")  # fmt: skip
         ax.set(xscale="log", xlabel="hours", yticks=range(len(names)), yticklabels=names)
         ax.grid(False, axis="y")
         ax.set_ylim(len(names) - 0.5, -0.5)
@@ -82,7 +87,7 @@ def plot_roof(accelerators: Sequence[Roofed], intensities: Mapping[str, float]) 
         for k, (name, intensity) in enumerate(marks):
             ax.axvline(intensity, color="#BBBBBB", linewidth=1.0, zorder=0)
             ax.text(intensity, low * (high / low) ** (0.02 + 0.09 * (k % 3)), f" {name}",
-                    fontsize=9.5, color=INK)  # fmt: skip
+                    fontsize=10.5, color=INK, bbox=_HALO)  # fmt: skip
         ax.grid(False)
         ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncol=4)  # pyright: ignore
     return ax

@@ -152,7 +152,8 @@ def plot_spectrum(between: Tensor, within: Tensor | None = None, *, ax: Axes | N
         label_ticks(ax.yaxis, widest=100)
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter("")
-        ax.legend(loc="best", handlelength=1.6)
+        if ax.get_legend_handles_labels()[0]:  # equal features have no spectrum
+            ax.legend(loc="best", handlelength=1.6)
     return ax
 
 

@@ -16,14 +16,23 @@ from ..machine import Machine
 from ..meter import CollapseMeter
 from ..report import CollapseReport
 from .subject import Subject, Wish
-from .telling import csv_of, json_of, require_writable, write_text, write_whole
+from .telling import (
+    csv_of,
+    json_of,
+    require_distinct,
+    require_writable,
+    write_text,
+    write_whole,
+)
 from .watching import measured
+from .wording import in_shell_words, told_in_shell
 
 __all__ = ["measure_command"]
 
 NETWORK, IMAGES = "Network", "Images"
 MEASURING, OUTPUT = "Measuring", "Output"
 STDOUT = Path("-")
+LARGEST = 4096  # pixels a side: beyond, a single image fills the memory
 PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -61,10 +70,11 @@ def measure_command(
         "torchvision's weights to follow, such as IMAGENET1K_V2.",
         rich_help_panel=IMAGES)] = "auto",
     size: Annotated[int | None, typer.Option(
-        min=1, help="Pixels a side: shorter side, then center crop.",
+        min=1, max=LARGEST, help="Pixels a side: shorter side, then center crop.",
         rich_help_panel=IMAGES)] = None,
     resize: Annotated[int | None, typer.Option(
-        min=0, help="Shorter side before the crop; 0: as it is.", rich_help_panel=IMAGES)] = None,
+        min=0, max=LARGEST, help="Shorter side before the crop; 0: as it is.",
+        rich_help_panel=IMAGES)] = None,
     mean: Annotated[str | None, typer.Option(
         help="Of value/255, by commas.", rich_help_panel=IMAGES)] = None,
     std: Annotated[str | None, typer.Option(
@@ -112,6 +122,9 @@ def measure_command(
     for path in (as_json, csv, picture):
         if path is not None and path != STDOUT:
             require_writable(path)
+    written = {"json": as_json, "csv": csv, "picture": picture}
+    written = {name: path for name, path in written.items() if path != STDOUT}
+    require_distinct({"checkpoint": checkpoint}, written)
     console = Console(stderr=STDOUT in (as_json, csv), highlight=False, soft_wrap=True)
     wish = Wish(
         model, checkpoint, data, split, root, download, key, layer, num_classes, limit, transform,
@@ -120,11 +133,13 @@ def measure_command(
     machine = _machine(device)
     try:
         subject = Subject.of(wish)
+        stored = None if subject.weights is None else subject.weights.path  # within a folder
+        require_distinct({"checkpoint": stored}, written)
         network = subject.model.to(machine.device)
         meter = CollapseMeter(network, layer, num_classes=num_classes, covariance=covariance)
     # A collection that is not installed says what to install; a layer that is none, what it is.
     except (ImportError, TypeError) as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(in_shell_words(str(error))) from error
     for line in subject.words():
         console.print(line, markup=False)
 
@@ -138,6 +153,7 @@ def measure_command(
             subject, meter, subject.images.batches(subject.preparation, batch_size, workers),
             passes=passes, ridge=asked,
         )  # fmt: skip
+    report = told_in_shell(report, subject.images.classes)
     _tell(report, subject, console, as_json, csv, picture)
 
 
@@ -156,7 +172,8 @@ def _tell(
             write_text(path, text(report, subject.facts()))
     if picture is not None:
         figure = report.figure()
-        write_whole(picture, lambda place: figure.savefig(place, dpi=150))
+        kind = picture.suffix[1:].lower()
+        write_whole(picture, lambda file: figure.savefig(file, format=kind, dpi=150))
     if STDOUT not in (as_json, csv):
         console.print(report)
     for path in (as_json, csv, picture):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +81,8 @@ class Subject:
     images: Images
     preparation: Preparation
     ridge: float = 0.0  # where none is asked for: a cell of ours knows its own
+    own_weights: bool = False  # the constructor may load some: a factory, or told by an option
+    counted: str = ""  # what decided how many outputs were built
 
     @classmethod
     def of(cls, wish: Wish) -> Subject:
@@ -91,7 +92,9 @@ class Subject:
         source = catalog.find(wish.model or ours)
         stored = None if wish.checkpoint is None else weights.read(wish.checkpoint, wish.key)
         images = wish.images(cell)
-        count = wish.num_classes or _classes(source, stored, images, wish)
+        count, counted = wish.num_classes, "option"
+        if count is None:
+            count, counted = _classes(source, stored, images, wish)
         base = _base(source, images, wish.transform)
         channels = base.channels if source.origin == "nclib" else 3
         size = wish.size or base.size
@@ -102,22 +105,31 @@ class Subject:
             stored.load_into(model, str(source))
         known = ridges_of(cell).get("consistent") if cell else None
         ridge = known["value"] if known else 0.0
-        return cls(str(source), model, stored, images, _asked(base, model, wish), ridge)
+        own = source.origin == "code" or bool(wish.options)
+        prepared = _asked(base, model, wish)
+        return cls(str(source), model, stored, images, prepared, ridge, own, counted)
+
+    @property
+    def origin_of_weights(self) -> str:
+        """Where the numbers in the network come from, as far as it can be told."""
+        if self.weights is not None:
+            part = f" ({self.weights.key})" if self.weights.key else ""
+            return f"weights of {self.weights.path}{part}"
+        if self.own_weights:
+            return f"weights as {self.name} builds it: no --checkpoint was given"
+        return "random weights: no --checkpoint was given"
 
     def words(self) -> list[str]:
         """What is measured, a line each."""
-        if self.weights is None:
-            held = "random weights: no --checkpoint was given"
-        else:
-            part = f" ({self.weights.key})" if self.weights.key else ""
-            others = ", ".join(self.weights.others)
-            also = f"; it holds {others} too, see --key" if others else ""
-            held = f"weights of {self.weights.path}{part}{also}"
-        count = f"{len(self.images):,} images"
+        also = ""
+        if self.weights is not None and self.weights.others:
+            also = f"; it holds {', '.join(self.weights.others)} too, see --key"
         classes = self.images.num_classes
+        counts = [_counted(len(self.images), "image")]
+        counts += [_counted(classes, "class")] if classes else []
         return [
-            f"model: {self.name}, {held}",
-            f"data: {self.images.name}, {count}" + (f", {classes} classes" if classes else ""),
+            f"model: {self.name}, {self.origin_of_weights}{also}",
+            f"data: {self.images.name}, {', '.join(counts)}",
             f"images: {self.preparation}",
         ]
 
@@ -126,6 +138,7 @@ class Subject:
         stored = self.weights
         return {
             "model": self.name,
+            "weights": self.origin_of_weights,
             "checkpoint": None if stored is None else str(stored.path),
             "key": None if stored is None else stored.key,
             "data": self.images.name,
@@ -136,26 +149,31 @@ class Subject:
         """The measures compare class c with row c of the layer: both must count the same."""
         classes = self.images.num_classes
         if classes is not None and classes != meter.num_classes:
+            advice = {
+                "checkpoint": f"the checkpoint's head has {meter.num_classes} outputs: measure it "
+                "on images of those classes",
+                "option": "see --num-classes and --layer",
+            }.get(self.counted, "see --layer")
             raise ValueError(
                 f"data: expected {meter.num_classes} classes, one for each output of {self.name}, "
-                f"got the {classes} of {self.images.name}; see --num-classes and --layer"
+                f"got the {classes} of {self.images.name}; {advice}"
             )
 
 
 def _classes(
     source: catalog.Source, stored: Weights | None, images: Images, wish: Wish
-) -> int | None:
-    """How many outputs to build: what the checkpoint's head has, else the classes of the data."""
+) -> tuple[int | None, str]:
+    """How many outputs to build, and who says so: the checkpoint's head, else the data."""
     if not source.takes_classes:
-        return None
+        return None, "model"
     if stored is None:
         if images.num_classes is None:
             raise ValueError("num_classes: this data does not say how many; give --num-classes")
-        return images.num_classes
+        return images.num_classes, "data"
     outline = _outline(source, images.num_classes, dict(wish.options))
     head, _ = first_guess(outline) if wish.layer is None else named(outline, wish.layer)
     found = stored.named_as(outline.state_dict()).get(f"{head}.weight")
-    return images.num_classes if found is None else found.shape[0]
+    return (images.num_classes, "data") if found is None else (found.shape[0], "checkpoint")
 
 
 def _outline(source: catalog.Source, count: int | None, options: dict[str, Any]) -> nn.Module:
@@ -195,12 +213,17 @@ def _asked(base: Preparation, model: nn.Module, wish: Wish) -> Preparation:
     for name in ("resize", "mean", "std"):
         if getattr(wish, name) is not None:
             changed[name] = getattr(wish, name)
-    told = _told(changed, base)
+    told = _told(wish, base)
     return replace(base, **changed, words=told) if changed else base
 
 
-def _told(changed: dict[str, Any], base: Preparation) -> str:
-    asked: Sequence[str] = [name for name in changed if name != "channels"]
+def _told(wish: Wish, base: Preparation) -> str:
+    asked = [n for n in ("size", "resize", "mean", "std") if getattr(wish, n) is not None]
     if not asked:
         return base.words
     return f"{', '.join(asked)} as asked, else {base.words}"
+
+
+def _counted(count: int, noun: str) -> str:
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{count:,} {noun if count == 1 else plural}"

@@ -1,9 +1,10 @@
-"""Images through the network: tried with one batch first, then measured, refusals in words."""
+"""Images through the network: tried with two images first, then measured, refusals in words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 
@@ -11,8 +12,11 @@ from ..loaders import Batches
 from ..meter import CollapseMeter
 from ..report import CollapseReport
 from .subject import Subject
+from .wording import in_shell_words
 
 __all__ = ["measured"]
+
+TRIED = 2  # images: a size that was not meant shows before a whole batch fills the memory
 
 
 def measured(
@@ -28,7 +32,7 @@ def measured(
     ``ridge`` gives that of the loss for a number of classes: only a forward pass tells which layer
     is the head, and how many outputs it has.
     """
-    images, labels = next(iter(batches))
+    images, labels = next(iter(replace(batches, batch_size=TRIED, workers=0)))
     shape = " x ".join(map(str, images.shape[1:]))
     with _in_words(subject.name, shape):
         meter.update(images, torch.zeros_like(labels))
@@ -41,6 +45,8 @@ def measured(
 def _in_words(name: str, shape: str) -> Iterator[None]:
     try:
         yield
+    except ValueError as error:
+        raise ValueError(in_shell_words(str(error))) from error
     except torch.OutOfMemoryError as error:
         raise ValueError(
             f"batch_size: the device has no room for batches of {shape} images; say less"

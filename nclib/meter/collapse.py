@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..head import Decisions, Head, require_ridge
 from ..models.batches import shown, unpacked
+from ..models.heads import Call
 from ..models.watch import Watch
 from ..projection import ProjectedStats
 from ..report import CollapseReport
 from ..stats import ClassStats
 from .remarks import ONE_SHOT, TRAINING, Remarks
 from .sight import Sight
+from .state import notes_in
 from .tally import Tally
 
 __all__ = ["CollapseMeter"]
@@ -58,12 +61,13 @@ class CollapseMeter:
         self.model = model
         self.ridge = ridge
         self._asked = covariance, ignore_index
-        self.reset()
+        self._warned = False
+        self._begin()
 
     def reset(self) -> None:
-        """Forget every sample."""
-        self._tally = Tally(*self._asked)
-        self._remarks = Remarks()
+        """Forget every sample, and look at the model anew: which layer it is, what follows it."""
+        self._sight.forget()
+        self._begin()
 
     def update(self, batch: Any, labels: Any) -> Any:
         """Run the model on a batch and add what its last layer saw; the model's output.
@@ -89,7 +93,10 @@ class CollapseMeter:
         with self._sight.watch() as watch:
             yield
         self._add(watch, labels)
-        if watch.training and self._remarks.say(TRAINING):
+        if watch.training:
+            self._remarks.say(TRAINING)
+        if watch.training and not self._warned:
+            self._warned = True
             warnings.warn(f"watching: {TRAINING}", stacklevel=3)
 
     def add(self, features: Tensor, labels: Any) -> None:
@@ -105,7 +112,7 @@ class CollapseMeter:
         call, how = self._sight.find(watch)
         self._sight.require_measured(call.layer)
         self.review_features(call.rows, labels)
-        self._sight.settle(call, how)
+        self._settle(call, how)
         return output
 
     def review_features(self, features: Tensor, labels: Any) -> None:
@@ -125,27 +132,27 @@ class CollapseMeter:
         Items are (batch, labels) or dicts with labels; of others ``unpack(item)`` makes that
         pair. The second of two ``passes`` is for NC4, accuracy, and NC1 where the covariance is
         not kept; an iterator, used up after one, gets one. A bar is shown after two seconds.
+        Torch's random numbers on the CPU, of which a loader takes some, are as before.
         """
-        if passes not in (1, 2):
-            raise ValueError(f"passes: expected 1 or 2, got {passes!r}")
+        _require_passes(passes)
         self.reset()
-        if passes == 2 and iter(loader) is loader:
+        if passes == 2 and isinstance(loader, Iterator):
             passes = 1
             self._remarks.say(ONE_SHOT)
         pair = unpack or (lambda item: unpacked(item, self._sight.model))
-        for item in shown(loader, "first look", progress):
-            self.update(*pair(item))
-        self._tally.require_samples()
-        for item in shown(loader, "second look", progress) if passes == 2 else ():
-            self.review(*pair(item))
+        with torch.random.fork_rng(devices=[]):
+            for item in shown(loader, "first look", progress):
+                self.update(*pair(item))
+            self._tally.require_samples()
+            for item in shown(loader, "second look", progress) if passes == 2 else ():
+                self.review(*pair(item))
         return self.report()
 
     def report(self, *, passes: int = 2) -> CollapseReport:
         """All that the samples so far say; with ``passes=1`` the second look is left aside."""
+        _require_passes(passes)
         stats = self.stats if passes == 2 else self._tally.first
         decisions = self.decisions if passes == 2 else None
-        if self._sight.remark:
-            self._remarks.say(self._sight.remark)
         return CollapseReport.of(
             stats, self.head, decisions, self.ridge, layer=self.layer_name,
             ignored=self.ignored, notes=self._remarks.about(self.layer_name, self.layer),
@@ -157,10 +164,15 @@ class CollapseMeter:
         Second looks are forgotten: their class means were those of a part.
         """
         if isinstance(other, CollapseMeter):
-            self._tally.merge(other._tally)
+            if not other._decided:  # no sample there, nor a layer of its own choice
+                return
+            mine = self.layer_name if self._decided else None
+            name, layer = self._sight.joined(other.layer_name, mine, "merge")
+            self._tally.merge(other._tally, layer)
+            self._sight.guess(name, layer)
             self._remarks.merge(other._remarks)
         elif isinstance(other, ClassStats):
-            self._tally.take(other)
+            self._tally.take(other, self.layer)
         else:
             raise TypeError(
                 f"merge: expected CollapseMeter or ClassStats, got {type(other).__name__}"
@@ -170,14 +182,15 @@ class CollapseMeter:
         if not isinstance(other, CollapseMeter):
             return NotImplemented
         both = copy.copy(self)
-        both.reset()
+        both._sight = copy.copy(self._sight)
+        both._begin()
         both.merge(self)
         both.merge(other)
         return both
 
     def state_dict(self) -> dict[str, Any]:
         """The samples so far as tensors and plain numbers, for ``torch.save``; no second look."""
-        said = {"notes": list(self._remarks.texts), "weights": self._remarks.weights}
+        said = {"notes": list(self._remarks.texts), "weights": sorted(self._remarks.weights)}
         return {"layer": self.layer_name} | said | self._tally.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -185,14 +198,16 @@ class CollapseMeter:
         missing = {"layer", "notes", "weights", "ignored", "batches"} - set(state)
         if missing:
             raise ValueError(f"state: expected that of a CollapseMeter, {sorted(missing)} missing")
-        shape = self.num_classes, self.layer.in_features
-        if "means" in state and tuple(state["means"].shape) != shape:
-            raise ValueError(
-                f"state: expected class means {shape} of {self.layer_name!r}, got "
-                f"{tuple(state['means'].shape)} of {state['layer']!r}"
-            )
-        self._tally.load_state_dict(state)
-        self._remarks = Remarks(state["notes"], state["weights"])
+        remarks = Remarks(*notes_in(state))
+        name, layer = self.layer_name, self.layer
+        if state["batches"] or "counts" in state:
+            # The samples so far will be forgotten: only a layer that was named must agree.
+            name, layer = self._sight.joined(state["layer"], self._sight.given, "state")
+        self._tally.load_state_dict(state, layer)
+        if name != self.layer_name:
+            self._sight.forget()
+            self._sight.guess(name, layer)
+        self._remarks = remarks
 
     @property
     def layer_name(self) -> str:
@@ -241,5 +256,24 @@ class CollapseMeter:
             self._sight.require_measured(call.layer)
         self._sight.require_outputs(call.layer)
         self._tally.add(call.rows, labels, call.layer)
-        self._sight.settle(call, how)
         self._remarks.begin(call.layer)
+        self._settle(call, how)
+
+    def _settle(self, call: Call, how: str) -> None:
+        self._sight.settle(call, how)
+        if self._sight.remark:
+            self._remarks.say(self._sight.remark)
+
+    def _begin(self) -> None:
+        self._tally = Tally(*self._asked)
+        self._remarks = Remarks()
+
+    @property
+    def _decided(self) -> bool:
+        """Whether the layer is more than a first guess."""
+        return self._sight.settled or self._tally.batches > 0 or self._tally.running is not None
+
+
+def _require_passes(passes: int) -> None:
+    if passes not in (1, 2):
+        raise ValueError(f"passes: expected 1 or 2, got {passes!r}")

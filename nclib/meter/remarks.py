@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 
+import torch
 from torch import nn
 
 __all__ = ["ONE_SHOT", "TRAINING", "Remarks"]
@@ -20,11 +22,14 @@ ONE_SHOT = (
 
 
 class Remarks:
-    """Sentences, each once and in order, and the layer as it was when the first samples came."""
+    """Sentences, each once and in order, and the layer as it was when the first samples came.
 
-    def __init__(self, texts: Iterable[str] = (), weights: list[float] | None = None) -> None:
+    That is one fingerprint, or several where samples of several meters were joined.
+    """
+
+    def __init__(self, texts: Iterable[str] = (), weights: Iterable[int] = ()) -> None:
         self.texts = dict.fromkeys(texts)
-        self.weights = weights
+        self.weights = set(weights)
 
     def say(self, text: str) -> bool:
         """Note a sentence; whether it is new."""
@@ -34,19 +39,18 @@ class Remarks:
 
     def begin(self, layer: nn.Linear) -> None:
         """Remember the layer, unless it was done before."""
-        if self.weights is None:
-            self.weights = fingerprint(layer)
+        if not self.weights:
+            self.weights = {fingerprint(layer)}
 
     def merge(self, other: Remarks) -> None:
         """Add what was noted elsewhere."""
         for text in other.texts:
             self.say(text)
-        # Of two layers the one that differs from the present will be noticed, or both agree.
-        self.weights = self.weights or other.weights
+        self.weights |= other.weights
 
     def about(self, name: str, layer: nn.Linear) -> tuple[str, ...]:
         """All sentences, and one more if the layer has changed."""
-        if self.weights is None or self.weights == fingerprint(layer):
+        if not self.weights or self.weights == {fingerprint(layer)}:
             return tuple(self.texts)
         return (
             *self.texts,
@@ -55,12 +59,12 @@ class Remarks:
         )
 
 
-def fingerprint(layer: nn.Linear) -> list[float]:
-    """Numbers that change with the layer's weights, in place of a copy of them."""
-    weight = layer.weight.detach()
-    weight = (weight.cpu() if weight.device.type == "mps" else weight).double()
-    found = [float(weight.sum()), float(weight.square().sum())]
-    if layer.bias is not None:
-        bias = layer.bias.detach().cpu().double()
-        found += [float(bias.sum()), float(bias.square().sum())]
+def fingerprint(layer: nn.Linear) -> int:
+    """A number that changes with the layer's weights, in place of a copy of them."""
+    # Of the bytes: a sum in floating point would change with the number of threads.
+    found = 0
+    for values in (layer.weight, layer.bias):
+        if values is not None:
+            plain = values.detach().cpu().contiguous().view(torch.uint8)
+            found = zlib.crc32(plain.numpy().data, found)
     return found

@@ -6,16 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from ..models.heads import (
-    Call,
-    first_guess,
-    leading,
-    linear_layers,
-    named,
-    require_linear,
-    unwrapped,
-)
-from ..models.watch import Watch, called, evaluating
+from ..models.heads import Call, first_guess, linear_layers, named, require_linear, unwrapped
+from ..models.watch import Watch, called, counting, evaluating
 
 __all__ = ["Sight"]
 
@@ -32,16 +24,35 @@ class Sight:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model: expected torch.nn.Module, got {type(model).__name__}")
         self.model = unwrapped(model)
-        self.settled = layer is not None
+        self.given = None if layer is None else named(self.model, layer)[0]
+        self.num_classes = num_classes
+        self.forget()
+
+    def forget(self) -> None:
+        """As if no batch had been seen; the layer is looked up anew, for it may be another now."""
         self.name, self.layer = (
-            first_guess(self.model) if layer is None else named(self.model, layer)
+            first_guess(self.model) if self.given is None else named(self.model, self.given)
         )
+        self.settled = self.given is not None
         self.checked = False  # whether its output was seen to be W h + b
         self.times = 1  # calls in a forward pass; the last one counts
         self.remark = ""
-        self.num_classes = num_classes
         if self.settled:
             self.require_outputs(self.layer)
+
+    def guess(self, name: str, layer: nn.Linear) -> None:
+        """Take a layer that others measured for the one; the next batch may know better."""
+        if not self.settled:
+            self.name, self.layer = name, layer
+
+    def joined(self, name: str, mine: str | None, what: str) -> tuple[str, nn.Linear]:
+        """The layer of samples from elsewhere, or a ValueError where ``mine`` is another."""
+        if mine not in (None, name):
+            raise ValueError(
+                f"{what}: expected samples of {mine!r}, the layer of this meter, got those of "
+                f"{name!r}: features of two layers do not add up"
+            )
+        return named(self.model, name)
 
     def watch(self) -> Watch:
         """A watch on the layer, or on all that it might be."""
@@ -61,9 +72,8 @@ class Sight:
                 f"watching: expected one forward pass, got {watch.passes}: open it anew for each "
                 f"batch; a model that DataParallel replicates goes through update"
             )
-        call, how = self._given(watch) if self.settled or not watch.passes else leading(
-            watch.calls, watch.output
-        )  # fmt: skip
+        name = self.name if self.settled else None
+        call, how = counting(watch, name, times=self.times, num_classes=self.num_classes)
         if not self.checked:
             require_linear(call)
         return call, how
@@ -103,23 +113,3 @@ class Sight:
             raise ValueError(
                 f"num_classes: expected {outputs}, the outputs of the layer, got {asked}{fewer}"
             )
-
-    def _given(self, watch: Watch) -> tuple[Call, str]:
-        """The layer that is settled, or the last one executed where the model was not called."""
-        flat = [call for call in watch.calls if call.output is not None]
-        if self.settled:
-            flat = watch.calls
-        if not flat:
-            ran = "was called" if watch.passes else "was called: run the model inside the block"
-            raise ValueError(
-                f"model: expected a call of {self.name!r}, no such layer {ran} "
-                f"(a fused or scripted path leaves no trace)"
-            )
-        call = flat[-1]
-        if call.times != self.times:
-            raise ValueError(
-                f"model: expected {self.times} call(s) of {call.name!r} in a forward pass, got "
-                f"{call.times}: which one counts is not clear; take the features before it "
-                f"yourself: meter.add(features, labels)"
-            )
-        return call, ""

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from ..head import Decisions, Head
-from ..models.batches import as_labels, require_features
+from ..models.batches import samples_of
 from ..projection import ProjectedStats, SecondPass
 from ..report import seen_only
 from ..running import RunningStats
 from ..stats import ClassStats
+from .state import number_in, stats_in, tensors_of
 
 __all__ = ["WIDE", "Tally"]
 
 WIDE = 4096  # features up to which the (d, d) covariance is kept unless it is refused
-TENSORS = ("counts", "means", "spread")
 
 
 class Tally:
@@ -60,13 +60,18 @@ class Tally:
     def review(self, features: Tensor, labels: Any, layer: nn.Linear) -> None:
         """Add a batch of the second look."""
         running = self.require_samples()
-        with _numbered(f"second look, batch {self.reviewed + 1}"):
-            features, labels, _ = self._kept(features, labels, layer)
-            with plainly():
-                if self.second is None:
+        begun = self.second is not None
+        try:
+            with _numbered(f"second look, batch {self.reviewed + 1}"), plainly():
+                features, labels, _ = self._kept(features, labels, layer)
+                if not begun:
                     self._begin_second(running.stats, self.head(layer))
                 if len(labels):
                     self._look_again(features.to(running.device), labels.to(running.device))
+        except BaseException:
+            if not begun:
+                self.forget_second()
+            raise
         self.reviewed += 1
 
     def forget_second(self) -> None:
@@ -123,30 +128,31 @@ class Tally:
             )
         return self.running
 
-    def merge(self, other: Tally) -> None:
+    def merge(self, other: Tally, layer: nn.Linear) -> None:
         """Add the samples of another tally."""
         if other.running is not None:
-            self.take(other.first)
+            self.take(other.first, layer)
         self.ignored += other.ignored
         self.batches += other.batches
 
-    def take(self, stats: ClassStats) -> None:
-        """Add the statistics of other samples."""
+    def take(self, stats: ClassStats, layer: nn.Linear, what: str = "merge") -> None:
+        """Add the statistics of other samples of the layer."""
         C, d = stats.means.shape
-        running = self.running
-        if running is not None and (C, d) != (running.num_classes, running.dimension):
+        outputs, width = layer.out_features, layer.in_features or d  # 0: a lazy layer
+        if (C, d) != (outputs, width):
             raise ValueError(
-                f"merge: expected statistics of {running.num_classes} classes and "
-                f"{running.dimension} features, got {C} and {d}"
+                f"{what}: expected statistics of {outputs} classes and {width} features, those "
+                f"of the layer, got {C} and {d}: CollapseMeter(model, layer=...) names another"
             )
-        kept = stats.scatter is not None
+        kept, running = stats.scatter is not None, self.running
+        here = self.covariance if running is None else running.covariance
+        if here not in (None, kept):
+            raise ValueError(
+                f"{what}: expected both with the within-class covariance, or both without: "
+                f"CollapseMeter(model, covariance=...)"
+            )
         if running is None:
             running = RunningStats(C, d, covariance=kept, device=stats.means.device)
-        if running.covariance != kept:
-            raise ValueError(
-                "merge: expected both with the within-class covariance, or both without: "
-                "CollapseMeter(model, covariance=...)"
-            )
         with plainly():
             plain = ClassStats(stats.counts, stats.means, stats.scatter, stats.spread)
             running.merge(plain.to(running.device))
@@ -155,37 +161,16 @@ class Tally:
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and numbers that ``load_state_dict`` takes back; of the first look alone."""
-        state: dict[str, Any] = {"ignored": self.ignored, "batches": self.batches}
-        if self.running is not None:
-            stats = self.running.stats
-            state |= {name: getattr(stats, name).cpu() for name in TENSORS}
-            if stats.scatter is not None:
-                state["scatter"] = stats.scatter.cpu()
-        return state
+        tensors = {} if self.running is None else tensors_of(self.running.stats)
+        return {"ignored": self.ignored, "batches": self.batches} | tensors
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], layer: nn.Linear) -> None:
         """Continue from a state; what is not one leaves everything as it was."""
-        if "counts" in state:
-            missing = [name for name in TENSORS if not isinstance(state.get(name), Tensor)]
-            if missing:
-                raise ValueError(f"state: expected tensors {list(TENSORS)}, {missing} missing")
-            scatter = state.get("scatter")
-            (C, d), one = state["means"].shape, (*state["counts"].shape,)
-            if one != (C,) or state["spread"].shape != (C,) or (
-                scatter is not None and scatter.shape != (d, d)
-            ):  # fmt: skip
-                raise ValueError(f"state: expected counts and spread ({C},), scatter ({d}, {d})")
-            stats = ClassStats(
-                state["counts"].long().clone(), state["means"].double().clone(),
-                None if scatter is None else scatter.double().clone(),
-                state["spread"].double().clone(),
-            )  # fmt: skip
-            fresh = Tally(self.covariance, self.ignore_index)
-            fresh.take(stats)
-            self.running = fresh.running
-        else:
-            self.running = None
-        self.ignored, self.batches = int(state["ignored"]), int(state["batches"])
+        fresh, stats = Tally(self.covariance, self.ignore_index), stats_in(state)
+        ignored, batches = number_in(state, "ignored"), number_in(state, "batches")
+        if stats is not None:
+            fresh.take(stats, layer, "state")
+        self.running, self.ignored, self.batches = fresh.running, ignored, batches
         self.forget_second()
 
     def _begin(self, device: torch.device, layer: nn.Linear) -> RunningStats:
@@ -195,15 +180,8 @@ class Tally:
 
     def _kept(self, features: Tensor, labels: Any, layer: nn.Linear) -> tuple[Tensor, Tensor, int]:
         """Features and labels without the ignored ones, and how many these are."""
-        if not isinstance(features, Tensor):
-            raise TypeError(f"features: expected a tensor, got {type(features).__name__}")
-        labels = as_labels(labels, layer.out_features, self.ignore_index).to(features.device)
-        require_features(features, labels, layer.in_features)
-        if self.ignore_index is None:
-            return features, labels, 0
-        keep = labels != self.ignore_index
-        ignored = int((~keep).sum())
-        return (features[keep], labels[keep], ignored) if ignored else (features, labels, 0)
+        C, d = layer.out_features, layer.in_features
+        return samples_of(features, labels, C, d, self.ignore_index)
 
     def _begin_second(self, stats: ClassStats, head: Head) -> None:
         few, rows, seen = seen_only(stats, head)

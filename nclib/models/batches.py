@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["as_labels", "require_features", "shown", "unpacked"]
+__all__ = ["as_labels", "labels_of", "require_features", "samples_of", "shown", "unpacked"]
 
 LABELS = ("labels", "label", "targets", "target", "y")  # keys, in the order they are looked for
 PATIENCE = 2.0  # seconds after which a bar is shown
+ADVICE = "; say what is what, for example unpack=lambda item: (item[0], item[1])"
 
 
 def shown(loader: Iterable, what: str, progress: bool) -> Iterable:
@@ -34,24 +35,9 @@ def unpacked(item: Any, model: nn.Module) -> tuple[Any, Any]:
     Of a dict the model gets what its forward has names for; where it has none, the only tensor
     that is left. Anything else is refused in words.
     """
-    if isinstance(item, tuple | list) and len(item) == 2:
-        return item[0], item[1]
-    advice = (
-        "; say what is what, for example "
-        "meter.measure(loader, unpack=lambda item: (item[0], item[1]))"
-    )
+    key = _place_of_labels(item)
     if not isinstance(item, Mapping):
-        found = f"{type(item).__name__} of {len(item)}" if isinstance(item, tuple | list) else (
-            type(item).__name__
-        )  # fmt: skip
-        raise TypeError(
-            f"loader: expected (batch, labels) or a dict with labels, got {found}{advice}"
-        )
-    key = next((key for key in LABELS if key in item), None)
-    if key is None:
-        raise TypeError(
-            f"loader: expected labels under one of {list(LABELS)}, got {list(item)}{advice}"
-        )
+        return item[0], item[1]
     rest = {name: value for name, value in item.items() if name != key}
     fit = _accepted(rest, model)
     if fit:
@@ -60,9 +46,40 @@ def unpacked(item: Any, model: nn.Module) -> tuple[Any, Any]:
     if len(tensors) != 1:
         raise TypeError(
             f"loader: expected one input beside {key!r}, or names that {type(model).__name__} "
-            f"takes, got {list(rest)}{advice}"
+            f"takes, got {list(rest)}{ADVICE}"
         )
     return tensors[0], item[key]
+
+
+def labels_of(item: Any) -> Any:
+    """The labels of what a loader yields: of a pair, or of a mapping under a usual name."""
+    return item[_place_of_labels(item)]
+
+
+def samples_of(
+    features: Any, labels: Any, num_classes: int, dimension: int, ignore_index: int | None
+) -> tuple[Tensor, Tensor, int]:
+    """Features (B, d) and int64 labels (B,) without the ignored ones, and how many these are.
+
+    What can't be is refused in words, rows counted as they were given.
+    """
+    if not isinstance(features, Tensor):
+        raise TypeError(f"features: expected a tensor, got {type(features).__name__}")
+    labels = as_labels(labels, num_classes, ignore_index).to(features.device)
+    require_features(features, labels, dimension)
+    if ignore_index is None:
+        return features, labels, 0
+    keep = labels != ignore_index
+    ignored = int((~keep).sum())
+    if not ignored:
+        return features, labels, 0  # whoever adds them looks for NaN
+    bad = torch.nonzero(keep & ~torch.isfinite(features.detach()).all(dim=1)).flatten()
+    if len(bad):
+        raise ValueError(
+            f"features: expected finite values, got NaN or infinity in {len(bad)} of "
+            f"{len(features)} rows, first in row {int(bad[0])}"
+        )
+    return features[keep], labels[keep], ignored
 
 
 def as_labels(labels: Any, num_classes: int, ignore_index: int | None) -> Tensor:
@@ -137,6 +154,22 @@ def _require_range(labels: Tensor, num_classes: int, ignore_index: int | None) -
         f"labels: expected values in 0..{num_classes - 1}, the outputs of the layer,{ignored}; "
         f"got {int(labels[row])} in row {row}"
     )
+
+
+def _place_of_labels(item: Any) -> Any:
+    """1 for a pair, the key of a mapping; a TypeError for anything else."""
+    if isinstance(item, Mapping):
+        key = next((key for key in LABELS if key in item), None)
+        if key is None:
+            raise TypeError(
+                f"loader: expected labels under one of {list(LABELS)}, got {list(item)}{ADVICE}"
+            )
+        return key
+    rows = isinstance(item, tuple | list)
+    if rows and len(item) == 2:
+        return 1
+    found = type(item).__name__ + (f" of {len(item)}" if rows else "")
+    raise TypeError(f"loader: expected (batch, labels) or a dict with labels, got {found}{ADVICE}")
 
 
 def _accepted(named: dict[str, Any], model: nn.Module) -> dict[str, Any]:

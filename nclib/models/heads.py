@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ __all__ = [
     "linear_layers",
     "named",
     "require_linear",
+    "tokens",
     "unwrapped",
 ]
 
@@ -49,8 +51,20 @@ class Call:
     def rows(self) -> Tensor:
         """The features (B, d), or a ValueError that says what came instead."""
         if self.features is None:
-            raise ValueError(_tokens(self))
+            raise ValueError(tokens(self))
         return self.features
+
+    @property
+    def rowwise(self) -> bool:
+        """Whether the layer saw a row per sample."""
+        return self.features is not None
+
+    def feeds(self, other: Call) -> bool:
+        """Whether what this layer gave is what the other one was given."""
+        out, h = self.output, other.features
+        if other is self or out is None or h is None or out.shape != h.shape:
+            return False
+        return out.data_ptr() == h.data_ptr() or torch.equal(out.detach().to(h), h)
 
     def __str__(self) -> str:
         layer = self.layer
@@ -128,34 +142,36 @@ def named(model: nn.Module, layer: str | nn.Module) -> tuple[str, nn.Linear]:
     return name, found
 
 
-def leading(calls: list[Call], output: Any) -> tuple[Call, str]:
+def leading(calls: list[Call], output: Any, num_classes: int | None = None) -> tuple[Call, str]:
     """The call whose output is the model's, and what follows it: "", "softmax", ...
 
-    ``calls`` in the order of execution. Softmax, log-softmax, sigmoid and a positive factor keep
-    the decision; anything else after a layer means that it is not the head.
+    Softmax, log-softmax, sigmoid and a positive factor keep the decision; anything else after a
+    layer means that it is not the head. Of several, those that feed another are features; with
+    ``num_classes`` only layers of so many outputs count; and of heads for the same classes the one
+    whose output comes first in a tuple does.
     """
-    wanted = list(logits_of(output))
-    found: dict[str, tuple[Call, str]] = {}
-    for call in reversed(calls):
-        if call.output is None:
-            continue
-        if any(call.output is tensor for tensor in wanted[:1]):
-            return call, ""
-        hows = [relation(call.output, tensor) for tensor in wanted]
-        told = [how for how in hows if how is not None]
-        if told:
-            found[call.name] = call, min(told)  # "" comes first
-    plain = {name: one for name, one in found.items() if not one[1]}
-    found = plain or found
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if found:
-        raise ValueError(
-            f"model: expected one linear layer that makes the output, got {len(found)}: "
-            f"{', '.join(str(call) for call, _ in found.values())}. Say which one is meant: "
-            f"CollapseMeter(model, layer={next(iter(found))!r})"
-        )
-    raise ValueError(_nothing_leads(calls))
+    found: dict[str, _Match] = {}
+    for place, tensor in enumerate(logits_of(output)):
+        for match in _matches(calls, tensor, place):
+            known = found.setdefault(match.call.name, match)
+            if not match.how:  # beside its own softmax, say
+                found[match.call.name] = _Match(match.call, "", known.place)
+    heads = [
+        one for one in found.values() if not any(one.call.feeds(o.call) for o in found.values())
+    ]
+    fitting = [one for one in heads if one.call.layer.out_features == num_classes]
+    heads = fitting or heads
+    if not heads:
+        raise ValueError(_nothing_leads(calls, output))
+    first = [one for one in heads if one.place == heads[0].place]
+    alike = len({one.call.layer.out_features for one in heads}) == 1
+    if len(heads) == 1 or (alike and len(first) == 1 and not isinstance(output, Mapping)):
+        return heads[0].call, heads[0].how
+    raise ValueError(
+        f"model: expected one linear layer that makes the output, got {len(heads)}: "
+        f"{', '.join(str(one.call) for one in heads)}. Say which one is meant: "
+        f"CollapseMeter(model, layer={heads[0].call.name!r})"
+    )
 
 
 def require_linear(call: Call) -> None:
@@ -189,6 +205,39 @@ def require_linear(call: Call) -> None:
         )
 
 
+def tokens(call: Call, output: Any = None) -> str:
+    """What to do about a layer that sees more than a row per sample, in words."""
+    d, B = call.layer.in_features, call.shape[0] if call.shape else 0
+    seen = f"model: expected features (B, {d}), one row per sample; {call} sees {call.shape}, token"
+    if any(tuple(z.shape) == (B, call.layer.out_features) for z in logits_of(output)):
+        return (
+            f"{seen} by token, and the model keeps the scores of one token per sample. Take that "
+            f"token's features yourself, such as h[torch.arange({B}), position] where padding is "
+            f"at the end, and measure them: meter.add(features, labels)"
+        )
+    return (
+        f"{seen} by token or pixel by pixel. Take them yourself and say which count: "
+        f"meter.add(features.reshape(-1, {d}), labels.reshape(-1))"
+    )
+
+
+class _Match(NamedTuple):
+    call: Call
+    how: str  # what follows the layer
+    place: int  # of the tensor among the model's outputs
+
+
+def _matches(calls: list[Call], tensor: Tensor, place: int) -> list[_Match]:
+    """The calls that a tensor can come from; the plainest of them."""
+    with_output = [(call, call.output) for call in calls if call.output is not None]
+    same = [_Match(call, "", place) for call, out in with_output if out is tensor]
+    if same:
+        return same
+    told = [(call, relation(out, tensor)) for call, out in with_output]
+    found = [_Match(call, how, place) for call, how in told if how is not None]
+    return [one for one in found if not one.how] or found
+
+
 def _kind(module: nn.Module) -> str:
     return getattr(module, "original_name", type(module).__name__)  # a scripted module's own
 
@@ -198,29 +247,19 @@ def _listed(names: list[str]) -> str:
     return dots + ", ".join(repr(name) for name in names[-LISTED:])
 
 
-def _nothing_leads(calls: list[Call]) -> str:
+def _nothing_leads(calls: list[Call], output: Any) -> str:
     if not calls:
         return (
             "model: expected a linear layer to be executed, none was: a fused or scripted path "
             f"leaves no trace. Name the layer: CollapseMeter(model, layer=...){ADVICE}"
         )
-    tokens = [call for call in calls if call.output is None and len(call.shape) > 2]
     last = calls[-1]
-    if last in tokens:
-        return _tokens(last)
+    if last.output is None and len(last.shape) > 2:
+        return tokens(last, output)
     rows = [call for call in calls if call.output is not None][-LISTED:]
     return (
         f"model: expected its output to be that of a linear layer, it is made in another way "
         f"(several heads averaged, a convolution, a scaled or normalized product). Linear layers "
         f"in the order of execution: {', '.join(str(call) for call in rows)}. If one of them is "
         f"meant, name it: CollapseMeter(model, layer={last.name!r}){ADVICE}"
-    )
-
-
-def _tokens(call: Call) -> str:
-    d = call.layer.in_features
-    return (
-        f"model: expected features (B, {d}), one row per sample; {call} sees {call.shape}, token "
-        f"by token or pixel by pixel. Take them yourself and say which count: "
-        f"meter.add(features.reshape(-1, {d}), labels.reshape(-1))"
     )

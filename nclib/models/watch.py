@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .heads import Call, unwrapped
+from .heads import Call, leading, tokens, unwrapped
 
-__all__ = ["Watch", "called", "evaluating"]
+__all__ = ["Watch", "called", "counting", "evaluating"]
 
 
 class Watch:
@@ -30,6 +31,7 @@ class Watch:
         self.passes = 0  # of the whole model
         self.output: Any = None
         self.training = False  # whether the model was in training mode
+        self.later: set[str] = set()  # layers called after the model was done
         self._calls: dict[str, Call] = {}
         self._open: list[Any] = []
 
@@ -65,6 +67,8 @@ class Watch:
             features = inputs[0] if inputs else by_name.get("input")
             if not isinstance(features, Tensor) or not isinstance(output, Tensor):
                 return
+            if self.passes:
+                self.later.add(name)
             before = self._calls.pop(name, None)  # moves to the end: the order of execution
             times = 1 if before is None else before.times + 1
             flat = features.ndim == 2
@@ -80,6 +84,49 @@ class Watch:
         self.passes += 1
         self.output = output
         self.training = model.training
+        self.later.clear()
+
+
+def counting(
+    watch: Watch, name: str | None = None, *, times: int = 1, num_classes: int | None = None
+) -> tuple[Call, str]:
+    """The call that counts in a forward pass, and what follows it: "", "softmax", ...
+
+    That of the layer ``name``, which must have been called ``times`` times. Without a name the one
+    that makes the model's output; where the model was not called as a whole, or its output goes
+    on into another layer, the linear layer with features (B, d) that ran last.
+    """
+    if name is None and watch.passes > 1:
+        raise ValueError(
+            f"model: expected one forward pass for each batch, got {watch.passes}: which one "
+            f"counts is not clear. Name the layer that is meant"
+        )
+    if name is None and watch.passes:
+        later = [call for call in watch.calls if call.name in watch.later and call.rowwise]
+        try:
+            call, how = leading(watch.calls, watch.output, num_classes)
+            if not any(call.feeds(other) for other in later):
+                return call, how
+        except ValueError:
+            if not later:
+                raise
+    calls = [call for call in watch.calls if name in (None, call.name)]
+    if not calls:
+        ran = "was called" if watch.passes else "was called: run the model inside the block"
+        raise ValueError(
+            f"model: expected a call of {'a linear layer' if name is None else repr(name)}, no "
+            f"such layer {ran} (a fused or scripted path leaves no trace)"
+        )
+    call = ([call for call in calls if call.rowwise] or calls)[-1]
+    if call.times != times:
+        raise ValueError(
+            f"model: expected {times} call(s) of {call.name!r} in a forward pass, got "
+            f"{call.times}: which one counts is not clear; take the features before it "
+            f"yourself: meter.add(features, labels)"
+        )
+    if not call.rowwise:
+        raise ValueError(tokens(call, watch.output))
+    return call, ""
 
 
 def called(model: nn.Module, batch: Any) -> Any:
@@ -114,6 +161,8 @@ def _moved(batch: Any, device: torch.device, dtype: torch.dtype | None) -> Any:
     if isinstance(batch, Tensor):
         cast = dtype if batch.is_floating_point() else None
         return batch.to(device, cast, non_blocking=True)
+    if isinstance(batch, np.ndarray) and batch.dtype.kind in "biufc":
+        return _moved(torch.as_tensor(np.array(batch)), device, dtype)  # flipped, read-only
     if isinstance(batch, Mapping):
         return {key: _moved(value, device, dtype) for key, value in batch.items()}
     if isinstance(batch, tuple | list):

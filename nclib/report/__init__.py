@@ -6,7 +6,7 @@ terminal, and with a picture in a notebook.
 
 from .collapse import CollapseReport
 from .entries import Entry
-from .sample import seen_only
+from .sample import listed, seen_only
 from .spectrum import Spectrum
 
-__all__ = ["CollapseReport", "Entry", "Spectrum", "seen_only"]
+__all__ = ["CollapseReport", "Entry", "Spectrum", "listed", "seen_only"]

@@ -73,6 +73,7 @@ class CollapseReport:
     ) -> CollapseReport:
         """The report of class statistics and a head; at least two classes must have samples."""
         head.require_fits(stats)
+        _require_finite(stats)
         counts = stats.counts.cpu()
         if int((counts > 0).sum()) < 2:
             raise ValueError(
@@ -189,6 +190,15 @@ class CollapseReport:
         from .page import fragment
 
         return fragment(self)
+
+
+def _require_finite(stats: ClassStats) -> None:
+    kept = (stats.means, stats.spread, stats.scatter)
+    if not all(bool(torch.isfinite(one).all()) for one in kept if one is not None):
+        raise ValueError(
+            "stats: expected finite means and spread, got NaN or infinity: features so large that "
+            "their squares leave float64 (1e154 and more), scale them down"
+        )
 
 
 def _plain(value: Any) -> Any:

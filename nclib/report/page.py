@@ -28,15 +28,16 @@ TITLES = {
 STYLE = """
 .nclib-report { max-width: 60rem; color: inherit; line-height: 1.4; }
 .nclib-report p, .nclib-report ul { margin: 0 0 .6em; }
-.nclib-report table { border-collapse: collapse; width: 100%; margin: 0 0 .8em; color: inherit;
-  background: transparent; font-size: .92em; }
+.nclib-report table { border-collapse: collapse; table-layout: auto; width: 100%;
+  margin: 0 0 .8em; color: inherit; background: transparent; font-size: .92em; }
 .nclib-report tr, .nclib-report td, .nclib-report th { background: transparent !important;
   color: inherit; border: 0; text-align: left; white-space: normal; max-width: none; }
 .nclib-report tbody th { padding: .7em .4em .2em 0; border-bottom: 1px solid; font-weight: 600; }
-.nclib-report td, .nclib-report thead th { padding: .18em 1em .18em 0; vertical-align: baseline; }
+.nclib-report td, .nclib-report thead th { padding: .18em .8em .18em 0; vertical-align: baseline; }
 .nclib-report td.value { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap; font-weight: 600; }
-.nclib-report thead th { white-space: nowrap; }
+.nclib-report thead th, .nclib-report td.limit { white-space: nowrap; }
+.nclib-report td.meaning, .nclib-report thead th:last-child { width: 100%; padding-right: 0; }
 .nclib-report thead th.value { text-align: right; }
 .nclib-report td.name, .nclib-report code { font-family: ui-monospace, Menlo, Consolas, monospace;
   background: transparent; color: inherit; overflow-wrap: anywhere; }
@@ -48,7 +49,7 @@ STYLE = """
   .nclib-report thead { display: none; }
   .nclib-report table, .nclib-report tbody, .nclib-report tbody th { display: block; }
   .nclib-report tbody tr { display: grid; grid-template-columns: 1fr auto; padding: .25em 0; }
-  .nclib-report td { padding: 0; }
+  .nclib-report td, .nclib-report td.meaning { padding: 0; width: auto; }
   .nclib-report td.name { white-space: normal; }
   .nclib-report td.meaning { grid-area: 2 / 1; font-size: .94em; padding-right: 1em; }
   .nclib-report td.limit { grid-area: 2 / 2; font-size: .94em; text-align: right; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -12,7 +13,7 @@ from ..head import Head
 from ..metrics import METRICS
 from ..stats import ClassStats
 
-__all__ = ["measurements", "notes_on", "seen_only"]
+__all__ = ["listed", "measurements", "notes_on", "seen_only"]
 
 LISTED = 10  # classes that a note names
 
@@ -38,7 +39,7 @@ def measurements(stats: ClassStats, head: Head) -> tuple[dict[str, float], dict[
         try:
             found[name] = float(metric(stats, head))
         except ValueError:
-            if stats.scatter is not None:
+            if stats.scatter is not None or not metric.needs_scatter:
                 raise
             found[name] = math.nan
             reasons[name] = (
@@ -67,12 +68,12 @@ def notes_on(counts: Tensor, dimension: int) -> list[str]:
     if empty:
         notes.append(
             f"{len(empty):,} of {len(counts):,} classes without a sample left out: "
-            f"{_some(empty)}. All numbers are those of the {seen:,} classes that were seen; "
+            f"{listed(empty)}. All numbers are those of the {seen:,} classes that were seen; "
             f"accuracy counts every output."
         )
     if single:
         notes.append(
-            f"{len(single):,} classes with a single sample, so no spread: {_some(single)}."
+            f"{len(single):,} classes with a single sample, so no spread: {listed(single)}."
         )
     if int(counts.sum()) - seen < dimension:
         notes.append(
@@ -87,5 +88,6 @@ def notes_on(counts: Tensor, dimension: int) -> list[str]:
     return notes
 
 
-def _some(classes: list[int]) -> str:
+def listed(classes: Sequence[int]) -> str:
+    """Up to ten classes of many."""
     return ", ".join(map(str, classes[:LISTED])) + (", ..." if len(classes) > LISTED else "")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cells import Cell
+from ..processes import with_threads
 from ..records import is_held
 from ..standings import Board
 from ..sweeps import command_of
@@ -119,7 +120,10 @@ class CellJob:
             max_minutes=left, options=self.options,
         )  # fmt: skip
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, env=self._environment(), preexec_fn=_ignore_warning
+            command,
+            stdin=subprocess.DEVNULL,
+            env=with_threads(os.environ, self.cpus),
+            preexec_fn=_ignore_warning,
         )
         given_up = float("inf")
         while child.poll() is None:
@@ -132,15 +136,6 @@ class CellJob:
                 child.kill()
             time.sleep(POLL)
         return child.returncode
-
-    def _environment(self) -> dict[str, str]:
-        """As many threads as cores were asked for, if the caller does not want fewer."""
-        found = dict(os.environ) | {"TQDM_DISABLE": "1"}
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-            asked = found.get(name, "")
-            few = int(asked) if asked.isdigit() and int(asked) else self.cpus
-            found[name] = str(min(few, self.cpus))
-        return found
 
     def _is_wanted(self) -> bool:
         """Whether Slurm still counts the job as running, and has not cancelled or ended it.

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
+import io
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..cells import Cell, recipe_of
-from ..data import load
+from ..cells import Cell
 from ..interrupts import Asked
-from ..records import RecordError, is_begun
-from ..standings import Board, Standing
+from ..processes import absent_data, require_handed_on
+from ..records import is_begun
+from ..standings import Board, Paces, Standing
+from ..sweeps import Show
 from .job import CellJob
 from .queue import Queue, SlurmError, Ticket
 from .resources import Resources
@@ -25,11 +26,9 @@ __all__ = ["require_slurm", "sweep_on_slurm"]
 
 SUBMITIT = (1, 5)
 COMMANDS = ("sbatch", "squeue", "srun", "scontrol", "scancel")
-EMBEDDED = ("digits", "synthetic")  # these need no files
 POLL = (1.0, 15.0)  # seconds between two looks at the queue, at first and after some minutes
 SILENCE_SECONDS = 900.0  # that a controller may be away before watching ends
 REQUEUES = 1_000_000  # a job counts for itself whether it still gets on
-Show = Callable[[Sequence[Standing]], None]
 
 
 def sweep_on_slurm(
@@ -50,9 +49,10 @@ def sweep_on_slurm(
     job whose time is over pauses at the end of an epoch and is requeued, one whose node is lost
     is requeued by Slurm; both go on from the checkpoint and end with the same rows, bit for bit
     on equal CPUs. A cell that fails or diverges is not requeued; called again, a failed one is
-    submitted again. Data sets are loaded here once before anything is submitted. ``options`` are
-    handed on to ``nclib run``; after ``max_minutes`` of work a cell pauses. ``show`` gets the
-    standings as they change. Without ``wait`` nothing is waited for.
+    submitted again, and its reason says how it had failed. Data sets are loaded here once before
+    anything is submitted. ``options`` are handed on to ``nclib run``, those that it takes and that
+    the sweep does not set itself; after ``max_minutes`` of work a cell pauses. ``show`` gets the
+    standings as they change, once without ``wait``, where nothing is waited for.
 
     Returns the standings, in the order of ``cells``. KeyboardInterrupt ends the watching, never
     the jobs. Raises SlurmError with Slurm's words, ImportError without submitit.   Chapter: scale.
@@ -62,6 +62,7 @@ def sweep_on_slurm(
         raise ValueError("cells: expected at least one, got none")
     if max_minutes is not None and not max_minutes >= 0:
         raise ValueError(f"max_minutes: expected a number >= 0, got {max_minutes}")
+    require_handed_on(options)
     resources = resources or Resources()
     require_slurm()
     place = None if root is None else str(Path(root).resolve())
@@ -79,11 +80,17 @@ def sweep_on_slurm(
         watch.look()  # again, now that nobody else can submit
         missing = [] if asked.times else watch.missing()
         if missing:
+            watch.note_failures(missing)
             _submit(watch.queue, [job(cell) for cell in missing], resources)
             watch.look()
     if asked.times:
         raise KeyboardInterrupt
-    return watch.until_all_left(show) if wait else watch.standings()
+    if wait:
+        return watch.until_all_left(show)
+    standings = watch.standings()
+    if show is not None:
+        show(standings)
+    return standings
 
 
 def require_slurm() -> Any:
@@ -118,12 +125,18 @@ def _submit(queue: Queue, jobs: Sequence[CellJob], resources: Resources) -> None
     executor = submitit.SlurmExecutor(queue.logs, max_num_timeout=REQUEUES)
     executor.update_parameters(**resources.parameters(name))
     try:
-        with _outside_a_job():
+        # submitit prints sbatch's complaint, too, which is said once here.
+        with _outside_a_job(), redirect_stderr(io.StringIO()):
             submitted = executor.submit_array(jobs)
-    except RuntimeError as error:  # sbatch's complaint is at the end of submitit's
-        words = str(error).strip().splitlines()[-1:] or ["sbatch failed"]
-        raise SlurmError(words[0]) from error
+    except RuntimeError as error:
+        raise SlurmError(_complaint(str(error))) from error
     queue.confirm(name, submitted[0].job_id.partition("_")[0])
+
+
+def _complaint(words: str) -> str:
+    """What sbatch says first; what follows is how to get help, and that it has failed."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return f"sbatch: {(lines or ['it failed'])[0].removeprefix('sbatch: ').removeprefix('error: ')}"
 
 
 @contextmanager
@@ -150,6 +163,7 @@ class _Watch:
     cells: list[Cell]
     board: Board
     faults: dict[Cell, str] = field(default_factory=dict)
+    before: dict[Cell, str] = field(default_factory=dict)  # how those submitted again had failed
     tickets: dict[str, Ticket] = field(default_factory=dict)
     seen: dict[Cell, tuple[float, int]] = field(default_factory=dict)
 
@@ -162,13 +176,12 @@ class _Watch:
 
     def require_data(self, root: str | None, download: bool) -> None:
         """Load each data set once here: many jobs must not all fetch it."""
-        for name in dict.fromkeys(cell.dataset for cell in self.missing()):
-            try:
-                if name not in EMBEDDED:
-                    for split in ("train", "test"):
-                        load(name, split=split, root=root, download=download)
-            except (ValueError, OSError) as error:
-                self.faults |= {c: str(error) for c in self.missing() if c.dataset == name}
+        self.faults |= absent_data(self.missing(), root, download)
+
+    def note_failures(self, cells: Sequence[Cell]) -> None:
+        """Why these failed, before a new job takes the place of that."""
+        standings = map(self._standing, cells)
+        self.before |= {s.cell: s.reason for s in standings if s.state == "failed"}
 
     def missing(self) -> list[Cell]:
         """Cells to submit: not ended, in nobody's hands, not refused."""
@@ -200,11 +213,7 @@ class _Watch:
 
     def draw(self) -> None:
         """The summary beside the records, as a sweep on one machine leaves it."""
-        runs = []
-        for cell in self.cells:
-            with suppress(RecordError):
-                runs.append(self.board.record(cell))
-        runs = [found for found in runs if found is not None and found[1]]
+        runs = self.board.runs(self.cells)
         if runs:
             from ..figures.sweeps import save_summary  # matplotlib comes with it
 
@@ -215,7 +224,7 @@ class _Watch:
         """How every cell stands, by its record and its job."""
         found = [self._standing(cell) for cell in self.cells]
         paces = self._paces(found)
-        return [replace(s, left=_left(s, paces)) for s in found]
+        return [replace(s, left=paces.left(s)) for s in found]
 
     def _is_active(self, cell: Cell) -> bool:
         ticket = self.tickets.get(cell.name)
@@ -230,11 +239,12 @@ class _Watch:
         if ticket is None:
             return standing
         if ticket.is_on_a_node:
-            return replace(standing, state="running", reason=f"{ticket.node}, job {ticket.job}")
+            words = f"{ticket.node}, job {ticket.job}{self._past(cell)}"
+            return replace(standing, state="running", reason=words)
         if ticket.is_active:
             state = "requeued" if is_begun(self.board.path(cell)) else "queued"
-            words = ticket.reason or ticket.state
-            return replace(standing, state=state, reason=f"{words}, job {ticket.job}")
+            words = f"{ticket.reason or ticket.state}, job {ticket.job}{self._past(cell)}"
+            return replace(standing, state=state, reason=words)
         if standing.state == "elsewhere" or (
             standing.state == "paused" and ticket.state in ("COMPLETED", "GONE")
         ):
@@ -244,26 +254,16 @@ class _Watch:
         words = words or state + self.queue.last_words(ticket.job)
         return replace(standing, state="failed", reason=words)
 
-    def _paces(self, standings: list[Standing]) -> dict[tuple, float]:
-        """Seconds per epoch of each kind of cell, the slowest seen while watching or on record."""
-        now, paces = time.monotonic(), {}
+    def _past(self, cell: Cell) -> str:
+        return f"; failed before: {self.before[cell]}" if cell in self.before else ""
+
+    def _paces(self, standings: list[Standing]) -> Paces:
+        """Seen while watching, or on record."""
+        now, paces = time.monotonic(), Paces()
         for s in standings:
             when, epoch = self.seen.setdefault(s.cell, (now, s.epoch))
             seconds, epochs = now - when, s.epoch - epoch
             if s.state != "running" or epochs < 1:
                 seconds, epochs = s.seconds, s.epoch
-            if epochs > 0 and seconds > 0:
-                kind = _kind(s.cell)
-                paces[kind] = max(paces.get(kind, 0.0), seconds / epochs)
+            paces.note(s.cell, seconds, epochs)
         return paces
-
-
-def _kind(cell: Cell) -> tuple:
-    """Cells that take about as long for an epoch."""
-    return cell.dataset, cell.network, cell.images, recipe_of(cell).batch_size
-
-
-def _left(standing: Standing, paces: dict[tuple, float]) -> float:
-    if standing.ended:
-        return 0.0
-    return paces.get(_kind(standing.cell), math.nan) * (standing.epochs - standing.epoch)

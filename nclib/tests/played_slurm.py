@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 SBATCH = r"""
-test -e refuse && { echo "sbatch: error: invalid partition specified: nope" >&2; exit 1; }
+test -e refuse && { echo "sbatch: error: invalid partition specified: nope" >&2
+echo "sbatch: error: Batch job submission failed" >&2; exit 1; }
 n=$(( $(cat count 2> /dev/null || echo 0) + 1 )); echo $n > count; cp "$1" script.$n; env > env.$n
 name=$(sed -n 's/^#SBATCH --job-name=//p' "$1")
 last=$(sed -n 's/^#SBATCH --array=0-\([0-9]*\)%.*/\1/p' "$1")

@@ -6,8 +6,10 @@ import ast
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 import torch
@@ -94,15 +96,16 @@ def assert_same(got: ClassStats, wanted: ClassStats) -> None:
 
 
 class Net(nn.Module):
-    """The layer that was registered last is not the head, and of another size."""
+    """The layer that was registered last, and runs last, is not the head, and of another size."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fc, self.aside = nn.Linear(4, 3), nn.Linear(4, 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        scores = self.fc(x)
         self.aside(x)
-        return self.fc(x)
+        return scores
 
 
 def gathering() -> list[Callable[[Tensor], Tensor]]:
@@ -143,3 +146,40 @@ def test_a_process_without_a_batch():
         assert isinstance(report, CollapseReport) and report.layer == "fc"
         assert report.metrics == pytest.approx(wanted, rel=TIGHT)
     assert not model.fc._forward_hooks
+
+
+def redirected(model: nn.Module, step: Callable[[Tensor], object], x: Tensor) -> None:
+    """A step run the way Lightning runs it for joined processes: as the module's forward."""
+    forward: Any = model.forward
+
+    def instead(x: Tensor) -> None:
+        model.forward = forward
+        step(x)
+
+    model.forward = instead
+    model(x)
+
+
+STEPS: dict[str, Callable[[Any, Tensor], object]] = {
+    "whole": lambda model, x: model(x),
+    "in place": lambda model, x: model(x).mul_(-1),
+    "parts": lambda model, x: model.fc(x),
+    "parts, in place": lambda model, x: model.fc(x).mul_(-1),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("redirect", [False, True])
+def test_the_layer_of_a_step(step, redirect):
+    """A step is seen through: the layer of the model's output, or the last one of its parts."""
+    s = random_sample(0, 3, 4, [2, 5, 4])
+    model = Net().double()
+    passing = Passing(model, None, CollapseMeter, loaders=2)
+    for loader in (0, 1):
+        passing.open()
+        run = partial(STEPS[step], model)
+        redirected(model, run, s.features) if redirect else run(s.features)
+        passing.add(s.labels, loader)
+    for report in passing.reports(None):
+        assert isinstance(report, CollapseReport) and report.layer == "fc"
+    assert not model._forward_hooks and not model._forward_pre_hooks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,6 +109,27 @@ def test_a_factory_of_ones_own(tmp_path, monkeypatch):
     (tmp_path / "half.py").write_text("def tiny(:")
     with pytest.raises(ValueError, match="half.py: cannot be imported: SyntaxError"):
         find("half.py:tiny")
+
+
+def test_code_that_ends_the_process_is_answered_in_words(tmp_path, monkeypatch):
+    """sys.exit in a file or in its factory would end the command without a word."""
+    (tmp_path / "leaves.py").write_text("import sys\nsys.exit(3)")
+    (tmp_path / "built.py").write_text("import sys\ndef net():\n    sys.exit('no luck')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="leaves.py: cannot be imported: SystemExit: 3"):
+        find("leaves.py:net")
+    with pytest.raises(ValueError, match="built.py:net cannot be built: SystemExit: no luck"):
+        built("built.py:net", None)
+
+
+def test_a_name_of_a_collection_is_never_taken_for_code(monkeypatch):
+    """A hub within timm, a network of torchvision for another task: no module of that name."""
+    monkeypatch.setattr(catalog, "_timm", lambda: SimpleNamespace(list_models=lambda: ["resnet18"]))
+    for name in ("timm:hf-hub:owner/name", "torchvision:a:b", "nclib:x.py:f"):
+        with pytest.raises(ValueError, match=f"expected torchvision:NAME, .* got '{name}'"):
+            find(name)
+    with pytest.raises(ValueError, match="fcn_resnet50 is no classifier of torchvision"):
+        find("torchvision:fcn_resnet50")
 
 
 def test_published_weights_say_how_images_are_prepared():

@@ -16,7 +16,7 @@ from nclib import checkpoints, files
 from nclib.checkpoints import CheckpointError
 from nclib.data import DataError, load
 
-from .formats import IDX, SETS, WRITE, pack_idx, publish, sample, write_idx
+from .formats import IDX, SETS, WRITE, md5, pack_idx, publish, sample, write_idx
 
 FEW = 1 << 20  # bytes: a damaged header may not make the reader ask for memory
 
@@ -30,7 +30,17 @@ def published(
     with pytest.MonkeyPatch.context() as patch:
         WRITE[name](name, root, "train", *sample(name))
         publish(name, root, patch)
+        if name in IDX:
+            publish_idx(root / IDX[name] / "raw", patch)
         yield name, root, {path: path.read_bytes() for path in files._files(name, "train", root)}
+
+
+def publish_idx(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let our tables hold the sizes and checksums of our small files."""
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    sums = {f"{folder.parent.name}/raw/{path.name}": md5(path) for path in folder.iterdir()}
+    patch.setattr(files, "_BYTES", files._BYTES | sizes)
+    patch.setattr(files, "_IDX_MD5", files._IDX_MD5 | sums)
 
 
 @st.composite
@@ -68,12 +78,32 @@ def test_a_damaged_file_is_named_and_left(published, damage, which):
                 images = load(name, split="train", root=root, download=download)
             except DataError as error:
                 assert str(path) in str(error)
-            else:  # an undamaged file, or pixels of a part: no checksum is published of parts
-                assert changed == contents[path] or name in IDX
+            else:
+                assert changed == contents[path]
                 assert len(images) == 10 and images.labels.max() <= 9
         assert {p: p.read_bytes() for p in contents} == contents | {path: changed}
     finally:
         path.write_bytes(contents[path])
+
+
+@pytest.mark.parametrize(
+    "kind, damage, words",
+    [
+        ("images-idx3", lambda c: c[:15], "an IDX header of 16 bytes, got 15 bytes"),
+        ("labels-idx1", lambda c: c[:7], "an IDX header of 8 bytes, got 7 bytes"),
+        ("images-idx3", lambda c: c[:15] + b"\x1d" + c[16:], r"items of shape \(28, 28\)"),
+        ("images-idx3", lambda c: c + b"\0", "7856 bytes for the 10 items of its header, got 7857"),
+        ("labels-idx1", lambda c: c + b"\0", "18 bytes for the 10 items of its header, got 19"),
+        ("labels-idx1", lambda c: c[:-1], "18 bytes for the 10 items of its header, got 17"),
+    ],
+)
+def test_a_part_of_an_idx_set_is_checked_without_a_checksum(kind, damage, words, tmp_path):
+    """No checksum is published of parts: header, shape and size have words of their own."""
+    write_idx("mnist", tmp_path, "train", *sample("mnist"))
+    path = tmp_path / "MNIST" / "raw" / f"train-{kind}-ubyte"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=f"{path}: expected .*{words}"):
+        load("mnist", split="train", root=tmp_path)
 
 
 @pytest.mark.parametrize("count", [11, 2**16, 2**31 - 1, 2**31, 2**32 - 1])

@@ -26,10 +26,12 @@ ROW = Row(
     "a", 1, "train", 0.5, 0.25, math.inf, {"x": 1.5}, {"consistent": {"nc1": 0.1}}, [2.0, 1.0]
 )
 WRITTEN = (RUN, ROW, replace(ROW, epoch=2, split="tést"), replace(ROW, epoch=3))
+DEEP = 100_000  # beyond what any reader follows
 ODD = (
     b"1" * 400, b"1" * 5000, b"-1e999", b"NaN", b"Infinity", b"true", b"null", b'"1_0"', b'" 1 "',
     b'"nan "', '"١"'.encode(), b"[]", b"[[]]", b"{}", b'{"x": {}}', b'{"x": [1]}', b'{"x": null}',
-    b"[" * 900 + b"]" * 900, b'{"x":' * 900 + b"1" + b"}" * 900, b'"\\ud800"', b'"\xff"', b'"\0"',
+    b"[" * DEEP + b"]" * DEEP, b'{"x":' * DEEP + b"1" + b"}" * DEEP,
+    b'"\\ud800"', b'"\xff"', b'"\0"',
 )  # fmt: skip
 BYTES = st.one_of(st.sampled_from(list(b'\n\r\0\x0b "{}[],:.-0e\\\xff\xc3')), st.integers(0, 255))
 
@@ -200,6 +202,17 @@ def test_what_would_pass_in_silence_is_refused(path, whole, old, new, reason):
     path.write_bytes(whole.replace(old, new, 1))
     with pytest.raises(RecordError, match=f"a.jsonl, {reason}"):
         read(path)
+
+
+def test_the_first_row_of_another_run_is_named(path, whole):
+    """Of two strangers the one that stands first, whatever its name."""
+    for names in ((b"z", b"b"), (b"b", b"z")):
+        lines = whole.splitlines(keepends=True)
+        for place, name in zip((2, 3), names, strict=True):
+            lines[place] = lines[place].replace(b'"run": "a"', b'"run": "' + name + b'"')
+        path.write_bytes(b"".join(lines))
+        with pytest.raises(RecordError, match=r"line 3: expected rows of a, got .*'b', 'z'"):
+            read(path)
 
 
 @given(damage=damages())

@@ -30,7 +30,7 @@ FLOORS = {
     "recipes": 5, "miniatures": 5, "wide_networks": 5, "kernels": 5, "prediction": 5,
     "selection": 5, "statements": 5,
     "cells": 6, "evidence": 6, "explorers": 6, "figures": 6,
-    "observations": 7, "ledger": 7, "standings": 7, "report": 7, "costs": 7,
+    "observations": 7, "ledger": 7, "standings": 7, "processes": 7, "report": 7, "costs": 7,
     "experiments": 8, "bench": 8, "suite": 8, "sweeps": 8, "meter": 8,
     "slurm": 9, "tables": 9, "adapters": 9,
     "sweep_command": 10, "measure_command": 10,

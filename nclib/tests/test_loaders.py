@@ -124,10 +124,50 @@ def test_a_folder_with_splits_gives_the_one_that_is_asked_for(folder, tmp_path):
         find(str(folder), split="test")
 
 
+@pytest.mark.parametrize("more", ["unlabeled", ".ipynb_checkpoints", "meta", "__MACOSX"])
+def test_what_lies_beside_the_splits_is_no_class(folder, more):
+    """Splits stay splits with another folder beside them; among classes train is a class."""
+    whole = folder.with_name("whole")
+    for part in ("train", "val"):
+        whole.mkdir(exist_ok=True)
+        (whole / part).symlink_to(folder)
+    (whole / more / "images").mkdir(parents=True)
+    picture().save(whole / more / "images" / "1.png")
+    for split in (None, "train", "test"):
+        assert find(str(whole), split=split).classes == ("cat", "dog")
+    (folder / "train").mkdir()
+    picture().save(folder / "train" / "1.png")
+    assert find(str(folder)).classes == ("cat", "dog", "train")
+
+
+def test_hidden_files_are_no_images_and_hidden_folders_no_classes(folder):
+    """An editor's copies and a system's notes, among the classes and among their images."""
+    for place in (folder / ".ipynb_checkpoints", folder / "cat" / ".ipynb_checkpoints"):
+        place.mkdir()
+        picture().save(place / "1.png")
+    (folder / "dog" / "._3.png").write_bytes(b"Mac OS X")
+    images = find(str(folder))
+    assert (len(images), images.classes) == (4, ("cat", "dog"))
+
+
+def test_a_class_that_holds_classes_is_refused(folder):
+    """Splits by another name would be taken for classes; one folder more is a form of its own."""
+    outer = folder.with_name("outer")
+    outer.mkdir()
+    (outer / "Train").symlink_to(folder)
+    with pytest.raises(DataError, match=r"one folder a class, Train holds no .* \(cat, dog\)"):
+        find(str(outer))
+    (outer / "Train").unlink()
+    for name in ("cat", "dog"):
+        (outer / name).mkdir()
+        (outer / name / "images").symlink_to(folder / name)
+    assert find(str(outer)).classes == ("cat", "dog") and len(find(str(outer))) == 4
+
+
 def test_a_folder_without_a_form_is_refused_in_words(folder, tmp_path, monkeypatch):
     """An empty class, no class, a file, nothing, a folder that may not be read."""
-    (folder / ".cache").mkdir()
-    with pytest.raises(DataError, match=f"{folder}: expected images .* got none in .cache"):
+    (folder / "empty").mkdir()
+    with pytest.raises(DataError, match=f"{folder}: expected images .* got none in empty"):
         find(str(folder))
     with pytest.raises(DataError, match=f"{folder / 'cat'}: expected one folder a class"):
         find(str(folder / "cat"))
@@ -144,7 +184,7 @@ def test_a_folder_without_a_form_is_refused_in_words(folder, tmp_path, monkeypat
             raise PermissionError(13, "Permission denied", str(place))
         return scan(place)
 
-    (folder / ".cache").rmdir()
+    (folder / "empty").rmdir()
     monkeypatch.setattr(os, "scandir", locked)
     with pytest.raises(DataError, match="dog: cannot read this folder: Permission denied"):
         find(str(folder))
@@ -170,14 +210,18 @@ def test_a_damaged_picture_is_named_with_its_path(tmp_path_factory, data):
         assert f"{path}: cannot be read as a labeled image" in str(error)
 
 
-def test_a_changed_pixel_of_a_png_is_noticed(tmp_path):
-    """A picture with a flipped bit is no picture, even where nothing is compressed."""
+@pytest.mark.parametrize("cut", [0, 12, 18])
+def test_a_changed_pixel_of_a_png_is_noticed(tmp_path, cut):
+    """A picture with a flipped bit is no picture, even where nothing is compressed.
+
+    Where the end is cut off, too, no checksum of the pixels is left, and they would pass.
+    """
     path = tmp_path / "cat" / "1.png"
     path.parent.mkdir()
     picture().save(path, compress_level=0)
     content = path.read_bytes()
     at = content.index(b"IDAT") + 30
-    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 : -cut or None])
     with pytest.raises(DataError, match=f"{path}: cannot be read as a labeled image"):
         list(find(str(tmp_path)).batches(SMALL, 1))
 

@@ -76,3 +76,39 @@ def test_a_bar_is_shown_only_where_it_helps(capsys, monkeypatch):
         monkeypatch.setattr("nclib.models.batches.PATIENCE", patience)
         meter.measure(pairs, progress=progress)
         assert ("second look" in capsys.readouterr().err) == seen
+
+
+class Counted:
+    """A loader that counts how often it is begun."""
+
+    begun = 0
+
+    def __iter__(self) -> Any:
+        self.begun += 1
+        torch.rand(1)  # as one that shuffles
+        return iter([(tensor(12, 6), labels_of(12))])
+
+
+def test_a_loader_is_begun_once_for_each_look():
+    """To begin one starts its workers."""
+    for passes in (1, 2):
+        loader = Counted()
+        CollapseMeter(network()).measure(loader, passes=passes)
+        assert loader.begun == passes
+
+
+def test_measuring_leaves_the_random_numbers_alone():
+    """Training goes on as if nothing had been measured."""
+    meter, state = CollapseMeter(network()), torch.get_rng_state()
+    meter.measure(Counted())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_arrays_are_batches():
+    """As tensors of the model's type."""
+    model, x, y = network(), tensor(12, 6), labels_of(12)
+    told = CollapseMeter(model).measure([(x, y)])
+    array = x.flip(0).double().numpy()[::-1]
+    array.setflags(write=False)
+    found = CollapseMeter(model).measure([(array, y.numpy())])
+    assert found.metrics == told.metrics

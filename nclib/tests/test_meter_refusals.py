@@ -50,7 +50,7 @@ FIRST_BATCH: list[tuple[Callable[[], nn.Module], str]] = [
     (lambda: nn.Sequential(Cosine(6, C)), "expected the output W h . b, '0' Cosine"),
     (
         lambda: Pair(lambda a, b: {"a": a * 1.0, "b": b * 1.0}),
-        "one linear layer that makes the output, got 2: 'b' .*, 'a' ",
+        "one linear layer that makes the output, got 2: 'a' .*, 'b' ",
     ),
 ]
 
@@ -127,3 +127,33 @@ def test_arguments_are_checked(given, message):
     """At once where the layer is named."""
     with pytest.raises(ValueError, match=message):
         CollapseMeter(network(), "3", **given)
+
+
+def test_a_refused_second_look_leaves_the_first():
+    """The report is as it was, and the second look can be taken again."""
+    meter, x, y = CollapseMeter(network()), tensor(9, 6), labels_of(9)
+    meter.update(x, y)
+    before = meter.report()
+    for batch, labels in ((x * torch.nan, y), (x, y + 7), (x, y[:4])):
+        with pytest.raises(ValueError, match="second look, batch 1: "):
+            meter.review(batch, labels)
+        assert meter.report().metrics == before.metrics and meter.decisions is None
+    meter.review(x[:5], y[:5])
+    with pytest.raises(ValueError, match="second look, batch 2: "):
+        meter.review(x[5:] * torch.nan, y[5:])
+    meter.review(x[5:], y[5:])
+    assert meter.decisions is not None and meter.decisions.total == 9
+    with pytest.raises(ValueError, match="passes: expected 1 or 2, got 7"):
+        meter.report(passes=7)
+
+
+def test_rows_are_counted_as_they_were_given():
+    """Ignored ones before the wrong one count; what is wrong in them does not matter."""
+    x, y = tensor(9, 8), labels_of(9)
+    y[[0, 1, 4]] = -100
+    x[[1, 5]] = torch.nan
+    meter = CollapseMeter(network())
+    with pytest.raises(ValueError, match="NaN or infinity in 1 of 9 rows, first in row 5"):
+        meter.add(x, y)
+    meter.add(x[:5], y[:5])
+    assert meter.ignored == 3 and meter.stats.total_count == 2

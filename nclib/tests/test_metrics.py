@@ -55,6 +55,17 @@ def test_declared_invariances_hold_and_no_others(name, change, sample):
 
 
 @pytest.mark.parametrize("name", METRICS)
+def test_declared_need_of_the_scatter(name, sample):
+    """A metric is refused without the within-class scatter exactly if its row says it needs it."""
+    lean = replace(sample.stats, scatter=None)
+    if METRICS[name].needs_scatter:
+        with pytest.raises(ValueError, match="covariance=True"):
+            METRICS[name](lean, sample.head)
+    else:
+        assert METRICS[name](lean, sample.head) == METRICS[name](sample.stats, sample.head)
+
+
+@pytest.mark.parametrize("name", METRICS)
 def test_value_at_exact_collapse(name):
     """A metric takes its declared value when features and head sit exactly on its frame."""
     metric = METRICS[name]

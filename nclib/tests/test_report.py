@@ -189,6 +189,7 @@ def test_html():
         image["alt"] or ""
     )
     assert "&lt;fc&gt;" in html and "<fc>" not in html and "a &amp; b" in html
+    assert "td.meaning, .nclib-report thead th:last-child { width: 100%" in html
     assert "http" not in html and sum(tag == "tr" for tag, _ in parts.tags) == 1 + 6 + len(
         found.entries
     )
@@ -240,3 +241,20 @@ def test_spectrum_of_a_simplex():
     found = Spectrum.of(ClassStats.of(x, torch.arange(8) % 4, 4))
     assert found.within is not None and float(found.within.max()) == 0
     torch.testing.assert_close(found.between, torch.full((3,), 1 / 3).double())
+
+
+@pytest.mark.usefixtures("closed")
+def test_equal_features_are_drawn_without_a_word():
+    """No spectrum, so no legend of one."""
+    from matplotlib import pyplot as plt
+
+    ax = last_layer.plot_spectrum(torch.zeros(0), torch.zeros(3))
+    assert ax.get_legend() is None
+    plt.close(ax.get_figure())  # pyright: ignore
+
+
+def test_squares_beyond_float64_are_refused():
+    """In words, before an eigenvalue is asked for."""
+    x = torch.tensor([[1e160, 0], [0, 1], [1, 1], [2, 1]], dtype=torch.float64)
+    with pytest.raises(ValueError, match="stats: expected finite means and spread.*scale them"):
+        report(Sample(x, torch.tensor([0, 0, 1, 1]), Head(torch.eye(2), torch.zeros(2)), 2))

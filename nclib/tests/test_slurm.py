@@ -17,10 +17,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from nclib import Cell
+from nclib import Cell, processes
 from nclib.records import append
 from nclib.slurm import Queue, Resources, SlurmError, require_slurm, sweep, sweep_on_slurm
 from nclib.sweep_command import sweep_command
+from nclib.sweeps import sweep as here
 
 from .played_slurm import Played
 from .test_sweeps import BASE, run_of
@@ -61,8 +62,12 @@ def test_each_missing_cell_is_submitted_once(slurm, tmp_path):
     assert states(CELLS, tmp_path) == expected
     slurm.tell("1_0", "RUNNING", "n7")
     slurm.tell("1_1", "FAILED")
+    log(tmp_path, "1_1", "error: no room on the disk\n")
     assert slurm.jobs == {"1_0": "RUNNING", "1_1": "FAILED"}
-    assert states(CELLS, tmp_path)[1:] == [("running", "n7, job 1_0"), ("queued", "PENDING, job 2")]
+    failed = "failed before: no room on the disk (log: 1_1_0_log.out)"
+    assert states(CELLS, tmp_path)[1:] == [
+        ("running", "n7, job 1_0"), ("queued", f"PENDING, job 2; {failed}"),
+    ]  # fmt: skip
     assert len(slurm.jobs) == 3
 
 
@@ -179,11 +184,12 @@ def test_an_interrupt_leaves_the_jobs(slurm, tmp_path, monkeypatch):
     assert set(slurm.jobs.values()) == {"PENDING"}
 
 
-def test_refusals(slurm, tmp_path, monkeypatch):
+def test_refusals(slurm, tmp_path, monkeypatch, capfd):
     """Slurm's own words; what is missing, and how it is had; an option of the other place."""
     (slurm.folder / "refuse").touch()
-    with pytest.raises(SlurmError, match="invalid partition specified: nope"):
+    with pytest.raises(SlurmError, match="^sbatch: invalid partition specified: nope$"):
         states(CELLS, tmp_path)
+    assert capfd.readouterr().err == ""  # it is said once
     (slurm.folder / "refuse").unlink()
     assert {state for state, _ in states(CELLS, tmp_path)} == {"queued"}
     (slurm.folder / "away").touch()
@@ -231,11 +237,33 @@ def test_a_missing_data_set_fails_its_cells_alone(slurm, tmp_path, monkeypatch):
         looked.append((name, how["split"], how["download"]))
         raise ValueError(f"{name} is not here")
 
-    monkeypatch.setattr(sweep, "load", load)
+    monkeypatch.setattr(processes, "load", load)
     absent = [Cell("mnist", "thinvgg", loss, images=2000) for loss in ("mse", "ce")]
     *failed, (state, _) = states([*absent, BASE], tmp_path, root=tmp_path, download=True)
     assert failed == [("failed", "mnist is not here")] * 2 and state == "queued"
     assert looked == [("mnist", "train", True)] and list(slurm.jobs) == ["1"]
+
+
+def test_options_that_lead_a_run_away_are_refused(slurm, tmp_path):
+    """A record elsewhere is never found, and its cell would be submitted with each call."""
+    for wrong in (["--folder", "x"], ["--epochs=3"], ["--robustnes", "ends"], ["words"]):
+        with pytest.raises(ValueError, match=f"{wrong[0].partition('=')[0]}|words"):
+            states(CELLS, tmp_path, options=wrong)
+        with pytest.raises(ValueError, match="expected"):
+            here(CELLS, folder=tmp_path, options=wrong)
+    assert not (slurm.folder / "queue").exists() and list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_left_jobs_are_told_with_their_reasons(slurm, tmp_path):
+    """Also those that can never start, and an option's name where its value is impossible."""
+    command = ["x", CELLS[0].name, "--folder", str(tmp_path), "--on", "slurm"]
+    assert CliRunner().invoke(application(), [*command, "--no-wait"]).exit_code == 0
+    slurm.tell("1", "PENDING", reason="PartitionConfig")
+    words = CliRunner().invoke(application(), [*command, "--no-wait"]).output
+    assert f"{CELLS[0].name}: queued, epoch 0/2: PartitionConfig, job 1\n" in words
+    assert "'--time'" in CliRunner().invoke(application(), [*command, "--time", "0"]).output
+    result = CliRunner().invoke(application(), [*command, "--devices", "cuda:0"])
+    assert str(result.exception).startswith("--devices: expected cpu or cuda")
 
 
 def test_last_words(tmp_path):

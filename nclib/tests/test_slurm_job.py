@@ -156,7 +156,7 @@ def test_the_lock_of_a_lost_node_is_waited_for(cell_job, tmp_path, monkeypatch):
     def hold() -> None:
         with lock(path):
             holding.set()
-            time.sleep(0.1)
+            time.sleep(0.03)
 
     thread = threading.Thread(target=hold)
     thread.start()

@@ -87,7 +87,7 @@ def behaving(monkeypatch):
         def command(cell: Cell, device: str, *, folder: Path, **_) -> list[str]:
             path, how = folder / f"{cell.name}.jsonl", behaviors.get(cell.rate or 0, "finishes")
             run = json.dumps(asdict(run_of(cell)))
-            return [sys.executable, "-c", CHILD, records.__file__, str(path), how, run]
+            return [sys.executable, "-S", "-c", CHILD, records.__file__, str(path), how, run]
 
         monkeypatch.setattr(sweeps, "command_of", command)
 

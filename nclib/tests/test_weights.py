@@ -173,7 +173,7 @@ def test_a_single_bit_counts_where_there_are_checksums(tmp_path, state):
         ),
         (lambda s: s | {"0.bias": torch.ones(5).char()}, r"1 of another kind, as of a quantized"),
         (lambda s: s | {"0.bias": torch.full((5,), torch.nan)}, "0.bias: holds NaN or infinite"),
-        (lambda s: dict(network(7).state_dict()), "its head has 7 classes: see --num-classes"),
+        (lambda s: dict(network(7).state_dict()), "head has 7 outputs: leave --num-classes out"),
         (lambda s: {"a.b": torch.ones(1)}, "8 of 9 tensors missing .*, and 5 more"),
     ],
 )
@@ -198,6 +198,47 @@ def test_old_files_without_a_count_of_batches_fit(tmp_path, state):
     """Batch norm's count of batches is of no use in eval mode, and old files lack it."""
     del state["1.num_batches_tracked"]
     Weights(tmp_path, state).load_into(network())
+
+
+def test_weights_of_half_precision_fit(tmp_path, state):
+    """Batch norm's count of batches as a 16-bit number, infinite even, is no quantized weight."""
+    state["1.num_batches_tracked"] = torch.tensor(70_000)
+    half, model = {name: tensor.half() for name, tensor in state.items()}, network()
+    Weights(tmp_path, half).load_into(model)
+    for name, tensor in model.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            assert torch.equal(tensor, half[name].float())
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda a, b: {"model": a, "ema": {"state_dict": b}},
+        lambda a, b: {"checkpoint": {"model": a, "ema": b}},
+        lambda a, b: {"a.b": {"model": a, "ema": {"module": b}}},
+        lambda a, b: {"model": {"net": a, "ema": prefixed(b, "module.")}},
+    ],
+)
+def test_every_key_that_is_told_is_taken(tmp_path, state, shape):
+    """What "it holds ... too" names, and what was taken, is a --key that finds that part."""
+    other, path = dict(network().state_dict()), tmp_path / "a.pt"
+    torch.save(shape(state, other), path)
+    found = read(path)
+    assert same(loaded(path), state) and same(loaded(path, found.key), state)
+    (name,) = found.others
+    assert same(loaded(path, name), other)
+    assert read(path, read(path, name).key).tensors.keys() == read(path, name).tensors.keys()
+
+
+def test_a_prefix_within_a_part_is_told_with_the_part(tmp_path, state):
+    """Two models in ema: the advice names ema's, not those of the part that comes first."""
+    other, path = dict(network().state_dict()), tmp_path / "a.pt"
+    torch.save(
+        {"model": state, "ema": prefixed(state, "student.") | prefixed(other, "teacher.")}, path
+    )
+    with pytest.raises(CheckpointError, match="--key ema.student or --key ema.teacher"):
+        loaded(path, "ema")
+    assert same(loaded(path, "ema.teacher"), other)
 
 
 def test_a_file_with_several_models_asks_which(tmp_path, state):
@@ -240,9 +281,13 @@ def test_what_is_no_checkpoint_says_so(tmp_path):
     """Nothing there, an empty file, text, a folder without weights."""
     (tmp_path / "empty.pt").touch()
     (tmp_path / "text.pt").write_text("hello, world")
+    torch.save({"a": torch.ones(999)}, tmp_path / "cut.pt")
+    os.truncate(tmp_path / "cut.pt", 3000)
     for name, words in (
         ("none.pt", "cannot read: No such file"), ("empty.pt", "the file is empty"),
-        ("text.pt", "not a checkpoint that can be read"), ("", "got a folder without model.safe"),
+        ("text.pt", "that can be read: not a file of torch.save$"),
+        ("cut.pt", "that can be read: cut off or damaged$"),
+        ("", "got a folder without model.safe"),
     ):  # fmt: skip
         with pytest.raises(CheckpointError, match=f"{tmp_path / name}: .*{words}"):
             read(tmp_path / name)
