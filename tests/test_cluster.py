@@ -59,7 +59,7 @@ class Story:
     cluster: Cluster
     folder: Path
     command: subprocess.Popen[str]
-    alone: subprocess.Popen[bytes] | None = None
+    alone: list[subprocess.Popen[bytes]] = field(default_factory=list)
     words: str = ""
     begun: float = field(default_factory=time.time)
     lost: float = 0.0  # when n1 was, in seconds
@@ -110,10 +110,10 @@ def story(tmp_path_factory) -> Iterator[Story]:
         told = Story(slurm, folder, six)
         try:
             _tell(told)
-            assert told.alone and told.alone.wait(SECONDS) == 0
+            assert [process.wait(SECONDS) for process in told.alone] == [0, 0]
             yield told
         finally:
-            for process in filter(None, (six, told.alone)):
+            for process in (six, *told.alone):
                 process.kill()
                 process.wait()
             if six.stdout is not None:
@@ -171,16 +171,15 @@ def _lose_node(story: Story) -> None:
         story.cluster.lose("n1")
         story.lost = time.time() - story.begun
         story.epochs = {cell: story.epoch("six", cell) for cell in here}
-        story.alone = _alone(story.folder / "undisturbed")
+        # While Slurm looks for the node; until now the jobs needed the cores to start.
+        halves = (SIX[:3], [*SIX[3:], SHORT])
+        story.alone = [_alone(story.folder / "undisturbed", cells) for cells in halves]
 
 
-def _alone(folder: Path) -> subprocess.Popen[bytes]:
-    """In one process, the rows that those of the jobs are compared with.
-
-    Begun while Slurm looks for the lost node: until then the jobs need the cores to start.
-    """
+def _alone(folder: Path, cells: list[str]) -> subprocess.Popen[bytes]:
+    """In one process, the rows that those of the jobs are compared with."""
     return subprocess.Popen(
-        [sys.executable, "-c", ALONE, str(folder), *SIX, SHORT], cwd=ROOT,
+        [sys.executable, "-c", ALONE, str(folder), *cells], cwd=ROOT,
         env=dict(os.environ) | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 

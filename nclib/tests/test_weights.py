@@ -228,6 +228,9 @@ def test_every_key_that_is_told_is_taken(tmp_path, state, shape):
     (name,) = found.others
     assert same(loaded(path, name), other)
     assert read(path, read(path, name).key).tensors.keys() == read(path, name).tensors.keys()
+    torch.save({"run": {"inner": shape(state, other)}}, path)
+    (name,) = read(path, "run").others
+    assert name.startswith("run.") and same(loaded(path, name), other)
 
 
 def test_a_prefix_within_a_part_is_told_with_the_part(tmp_path, state):
