@@ -12,7 +12,7 @@ training, machine
                 the paper's recipe, and what its steps run on
 recipes, cells, observations, experiments, records
                 the grid, runs that resume, the rows they leave
-sweeps, selection, bench
+sweeps, processes, selection, bench
                 many cells, the rate they choose, and what a cell costs here
 robustness      DeepFool
 prediction, suite, kernels

@@ -31,6 +31,7 @@ __all__ = ["measure_command"]
 
 NETWORK, IMAGES = "Network", "Images"
 MEASURING, OUTPUT = "Measuring", "Output"
+WIDTH = 110
 STDOUT = Path("-")
 LARGEST = 4096  # pixels a side: beyond, a single image fills the memory
 PICTURES = (".png", ".svg", ".pdf")
@@ -126,6 +127,8 @@ def measure_command(
     written = {name: path for name, path in written.items() if path != STDOUT}
     require_distinct({"checkpoint": checkpoint}, written)
     console = Console(stderr=STDOUT in (as_json, csv), highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH  # of a file or a pipe; rich would take 80 columns
     wish = Wish(
         model, checkpoint, data, split, root, download, key, layer, num_classes, limit, transform,
         size, resize, _numbers("mean", mean), _numbers("std", std), _options(arg or []),

@@ -29,6 +29,7 @@ from nclib.metrics import relative_variability
 from nclib.simplex import angle_to_simplex, norm_spread
 
 from .notebook_formulas import WEIGHT_DECAY, Notebook
+from .samples import scatter_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class Ours:
         scale = C / N
         return ClassStats(
             torch.ones_like(self.stats.counts), self.stats.means,
-            scale * self.stats.scatter, scale * self.stats.spread,
+            scale * scatter_of(self.stats), scale * self.stats.spread,
         )  # fmt: skip
 
     @property

@@ -60,3 +60,9 @@ def orthogonal(seed: int, dimension: int) -> Tensor:
     """A random orthogonal matrix, (d, d)."""
     g = torch.Generator().manual_seed(seed)
     return torch.linalg.qr(torch.randn(dimension, dimension, generator=g, dtype=torch.float64))[0]
+
+
+def scatter_of(stats: ClassStats) -> Tensor:
+    """The scatter (d, d) of statistics that kept it."""
+    assert stats.scatter is not None
+    return stats.scatter

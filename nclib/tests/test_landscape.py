@@ -18,6 +18,7 @@ from nclib.figures import landscapes as pictures
 from nclib.theory.landscape import Problem, certificate, cluster_projector, minimizer
 from nclib.theory.saddles import Escape, escape, smallest_curvature, training_accuracy
 
+from .samples import scatter_of
 from .tolerances import EXACT, TIGHT
 
 matplotlib.use("Agg")
@@ -134,7 +135,7 @@ def test_smaller_dimension_costs():
     found = plain(6, 0.3, 2.0, 3, n=4)
     labels = torch.arange(6).repeat_interleave(4)
     stats = ClassStats.of(found.features().flatten(0, 1), labels, 6)
-    assert float(stats.scatter.abs().max()) <= EXACT
+    assert float(scatter_of(stats).abs().max()) <= EXACT
 
 
 def test_every_projector_is_as_good():

@@ -23,6 +23,7 @@ from nclib.wide_networks import (
     train,
 )
 
+from .samples import scatter_of
 from .tolerances import SINGLE, TIGHT
 
 NET = WideNet(nonlinear=2, linear=3, width=16, activation="relu")
@@ -86,7 +87,7 @@ def test_looks_are_what_is_there() -> None:
     stats = ClassStats.of(features, labels, 10)
     residual = rows - torch.eye(10).double()[labels]
     squared = sum(float(w.square().sum()) for w in exact)
-    spread = ClassStats.of(residual, labels, 10).scatter.trace()
+    spread = scatter_of(ClassStats.of(residual, labels, 10)).trace()
     means = torch.linalg.svdvals(stats.means)
     wanted = {
         "accuracy": float((rows.argmax(1) == labels).double().mean()),
