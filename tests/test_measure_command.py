@@ -50,13 +50,13 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[torchvision.models.ResNet, Path]:
-    """torchvision's resnet18 after an epoch on digits, and a folder of checkpoints of it."""
+    """torchvision's resnet18 after some steps on digits, and a folder of checkpoints of it."""
     save_file = pytest.importorskip("safetensors.torch", reason="safetensors is optional").save_file
     torch.manual_seed(0)
     images = nclib.data.load("digits", split="train")
     model = torchvision.models.resnet18(num_classes=10)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    for index in torch.randperm(len(images)).split(64):
+    for index in torch.randperm(len(images)).split(64)[:5]:
         optimizer.zero_grad()
         batch = images.batch(index).expand(-1, 3, -1, -1)
         cross_entropy(model(batch), images.labels[index]).backward()
@@ -74,7 +74,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[torchvision.model
 def expected(trained: tuple[torchvision.models.ResNet, Path]) -> dict[str, Any]:
     """What the meter says of the same network in Python."""
     model, _ = trained
-    images = nclib.data.load("digits", split="train")
+    images = nclib.data.load("digits", split="test")
     loader = [
         (images.batch(index).expand(-1, 3, -1, -1), images.labels[index])
         for index in torch.arange(len(images)).split(128)
@@ -87,20 +87,21 @@ def expected(trained: tuple[torchvision.models.ResNet, Path]) -> dict[str, Any]:
 def test_three_ways_of_saving_measure_the_same_as_python(measure, trained, expected, file):
     """A state dict, a nested one behind a prefix, safetensors, its folder: the meter's numbers."""
     arguments = ["--model", "torchvision:resnet18", "--checkpoint", str(trained[1] / file)]
-    arguments += ["--data", "digits", "--ridge", "0.01", "--json", "out.json", "--csv", "out.csv"]
+    arguments += ["--data", "digits", "--split", "test", "--ridge", "0.01"]
+    arguments += ["--json", "out.json", "--csv", "out.csv"]
     Path("out.json").write_text("of an earlier measurement")
     code, out, error = measure(*arguments)
     assert (code, error) == (0, "")
     found = json.loads(Path("out.json").read_text())
     about = found.pop("measured")
     assert found == expected
-    assert about["model"] == "torchvision:resnet18" and about["data"] == "digits, train"
+    assert about["model"] == "torchvision:resnet18" and about["data"] == "digits, test"
     lines = {
         line["name"]: line for line in csv.DictReader(Path("out.csv").read_text().splitlines())
     }
     for name, value in expected["metrics"].items():
         assert float(lines[name]["value"]) == value and name in out
-    assert "weights of" in out and "1,400 images, 10 classes" in out
+    assert "weights of" in out and "397 images, 10 classes" in out
     assert "random" not in out and sorted(p.name for p in Path().iterdir()) == [
         "out.csv",
         "out.json",
@@ -226,7 +227,7 @@ def test_a_head_of_another_size_tells_the_option(measure, trained):
         "def net(num_classes):\n    return torchvision.models.resnet18(num_classes=num_classes)\n"
     )
     own = ["--model", "mine.py:net", "--checkpoint", str(trained[1] / "plain.pt")]
-    code, out, error = measure(*own, "--data", "digits", "--limit", "300", "--passes", "1")
+    code, out, error = measure(*own, "--data", "digits", "--limit", "100", "--passes", "1")
     assert (code, error) == (0, "") and "model: mine.py:net" in out
 
 
@@ -305,10 +306,11 @@ def test_the_command_stands_in_the_shell(trained, tmp_path):
     """python -m nclib measure: numbers on standard output alone, a bar beside, 2 for an error."""
     command = [sys.executable, "-m", "nclib", "measure", "--model", "torchvision:resnet18"]
     command += ["--checkpoint", str(trained[1] / "plain.pt"), "--json", "-"]
-    good = subprocess.run([*command, "--data", "digits"], cwd=ROOT, capture_output=True, text=True)
+    few = ["--data", "digits", "--limit", "200"]
+    good = subprocess.run([*command, *few], cwd=ROOT, capture_output=True, text=True)
     if "No such command 'measure'" in good.stderr:
         pytest.fail("nclib.__main__ does not register measure_command")
-    assert good.returncode == 0 and json.loads(good.stdout)["samples"] == 1400
+    assert good.returncode == 0 and json.loads(good.stdout)["samples"] == 200
     assert "model: torchvision:resnet18" in good.stderr
     bad = subprocess.run([*command, "--data", "digitz"], cwd=ROOT, capture_output=True, text=True)
     assert (bad.returncode, bad.stdout) == (2, "")

@@ -187,13 +187,26 @@ def azimuth(tab: Tab) -> float:
     return math.degrees(math.atan2(eye["y"], eye["x"]))
 
 
+def settle(tab: Tab) -> None:
+    """Wait until the picture stands still: the last event of a drag comes when it is drawn."""
+    before, still = azimuth(tab), 0
+    for _ in range(50):
+        tab.wait_for_timeout(300)
+        now = azimuth(tab)
+        still = still + 1 if now == before else 0
+        if still == 3:
+            return
+        before = now
+    pytest.fail("the picture never stands still")
+
+
 @needs_chromium
 def test_slider_follows_a_drag(drawn: Drawn) -> None:
     """After a drag, slider, readout and picture say one angle; the slider goes on from there."""
     tab, visit = drawn
     start = azimuth(tab)
     drag(tab, 120, 40)
-    tab.wait_for_timeout(1000)  # the last event of a drag comes when the picture is drawn
+    settle(tab)
     slider = tab.get_by_role("slider", name="turn").first
     turned = int(slider.input_value())
     assert abs(turned) > 5
@@ -221,7 +234,7 @@ def test_drag_stops_the_play(drawn: Drawn) -> None:
     drag(tab, 120)
     assert button.inner_text() == "Play"
     drag(tab, 60)
-    tab.wait_for_timeout(1000)  # the last event of a drag comes when the picture is drawn
+    settle(tab)
     turned = azimuth(tab)
     assert abs(turned - start) > 5
     tab.get_by_role("slider", name="epoch").first.press("ArrowRight")
