@@ -145,7 +145,7 @@ def require_rows(rows: list[Row], content: bytes) -> None:
 
 
 @given(damage=damages())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_damage_gives_the_right_rows_or_an_error_with_the_line(path, whole, damage):
     """Flipped, torn, doubled, exchanged or strange: what is read is what the lines say."""
     require_right(path, damaged(whole, damage))

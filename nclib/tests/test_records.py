@@ -53,7 +53,7 @@ def same(a, b) -> bool:
 
 
 @given(st.lists(rows, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_was_written_is_read_back(tmp_path_factory, found):
     """Rows come back bit for bit, with NaN, infinities and any text."""
     path = tmp_path_factory.mktemp("run") / "a.jsonl"
@@ -130,7 +130,7 @@ def test_a_damaged_line_is_named_and_left(tmp_path, line, reason):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_flipped_byte_gives_records_or_an_error_in_words(tmp_path_factory, data):
     """Damage at any place never crashes the reader and never changes the file."""
     path = tmp_path_factory.mktemp("run") / "a.jsonl"
