@@ -2,6 +2,7 @@
 #
 #   make book PYTHON=python3.12    another interpreter (3.10 or newer)
 #   make book VENV=/some/folder    another place for the environment
+#   make rehearsal CHAPTERS="flow"    these notebooks alone
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -42,7 +43,7 @@ notebooks: $(INSTALLED) ## write notebooks/ anew from the chapters and the built
 	@$(MAKE) --no-print-directory html
 
 rehearsal: $(INSTALLED) ## run every notebook where only the built wheel is installed
-	@PYTHONPATH=book/_ext $(BIN)/python -m notebook_edition.rehearsal
+	@PYTHONPATH=book/_ext $(BIN)/python -m notebook_edition.rehearsal $(CHAPTERS)
 
 pdf: $(INSTALLED) ## print the whole book as _build/pdf/neural-collapse-mse-VERSION.pdf (needs LaTeX)
 	@$(MAKE) --no-print-directory print
