@@ -224,6 +224,63 @@ def test_slider_follows_a_drag(drawn: Drawn) -> None:
     assert complaints(visit) == []
 
 
+# A hand that moves and lets go within one frame, as it does where frames take long.
+FLICK = '''async () => {
+    const canvas = document.querySelector(".turning-plot canvas");
+    const box = canvas.getBoundingClientRect();
+    const at = (right) => ({
+        bubbles: true, view: window, button: 0, pointerType: "mouse",
+        clientX: box.x + box.width / 2 + right, clientY: box.y + box.height / 2,
+    });
+    const hand = (kind, right, buttons) => {
+        const say = (Kind, name) =>
+            canvas.dispatchEvent(new Kind(name + kind, { ...at(right), buttons }));
+        say(PointerEvent, "pointer");
+        say(MouseEvent, "mouse");
+    };
+    const pause = () => { for (const start = Date.now(); Date.now() - start < 30; ); };
+    hand("move", 0, 0);
+    hand("down", 0, 1);
+    for (const right of [20, 40, 60]) { pause(); hand("move", right, 1); }
+    hand("up", 60, 0);
+}'''
+
+
+@needs_chromium
+def test_picture_stops_where_the_hand_left_it(drawn: Drawn) -> None:
+    """It does not glide on unseen by the slider, and the next epoch keeps it so."""
+    tab, visit = drawn
+    start = azimuth(tab)
+    tab.evaluate(FLICK)
+    tab.wait_for_timeout(500)
+    turned = azimuth(tab)
+    assert abs(turned - start) > 5
+    shown = int(tab.get_by_role("slider", name="turn").first.input_value())
+    assert (turned - start - shown + 180) % 360 - 180 == pytest.approx(0, abs=0.51)
+    tab.get_by_role("slider", name="epoch").first.press("ArrowRight")
+    tab.wait_for_timeout(500)
+    assert azimuth(tab) == pytest.approx(turned)
+    assert complaints(visit) == []
+
+
+@needs_chromium
+def test_hand_that_leaves_the_figure_lets_go(drawn: Drawn) -> None:
+    """The button comes up beside the picture: slider and picture agree all the same."""
+    tab, visit = drawn
+    start = azimuth(tab)
+    across, along = middle(tab)
+    tab.mouse.move(across, along)
+    tab.mouse.down()
+    tab.mouse.move(across + 80, along, steps=4)
+    tab.mouse.move(2, along)
+    tab.mouse.up()
+    tab.wait_for_timeout(500)
+    shown = int(tab.get_by_role("slider", name="turn").first.input_value())
+    assert abs(shown) > 5
+    assert (azimuth(tab) - start - shown + 180) % 360 - 180 == pytest.approx(0, abs=0.51)
+    assert complaints(visit) == []
+
+
 @needs_chromium
 def test_drag_stops_the_play(drawn: Drawn) -> None:
     """It pauses at once; a drag then turns the picture, and the next epoch keeps it so."""

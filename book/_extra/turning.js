@@ -75,6 +75,21 @@ function letPageScroll(plot) {
   }
 }
 
+// Plotly goes on with the speed of a hand that has gone, for as long as the next frame takes, and
+// says nothing of it: the next change of the figure then throws the camera back. It stands where
+// the hand leaves it.
+function stopGlide(Plotly, plot) {
+  let held = false;
+  const grip = ({ pointerType }) => (held = pointerType !== "touch");
+  const release = () => {
+    if (!held) return;
+    held = false;
+    Plotly.relayout(plot, { "scene.camera": plot._fullLayout.scene._scene.getCamera() });
+  };
+  plot.addEventListener("pointerdown", grip, { capture: true });
+  for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, release);
+}
+
 // The value at a dotted path such as "marker.color".
 const at = (thing, path) => path.split(".").reduce((inner, key) => inner?.[key], thing);
 
@@ -171,6 +186,7 @@ async function draw(root) {
   await Plotly.newPlot(plot, structuredClone(figure.data), layout, QUIET);
   await Plotly.addFrames(plot, figure.frames ?? []);
   await paint(Plotly, plot, figure);
+  stopGlide(Plotly, plot);
   const controls = element("div", { className: "turning-controls" });
   if (sliders?.length) controls.append(...epochs(Plotly, plot, sliders[0]));
   const eye = layout.scene?.camera?.eye;
