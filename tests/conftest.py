@@ -6,13 +6,16 @@ import fcntl
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
 
-from .chromium import CHROMIUM, QUIET
+from . import solid
+from .chromium import CHROMIUM, DESKTOP, QUIET, open_page
 from .tree import ROOT, make_html
+from .turning import Drawn, awake
 
 # A shell starts jobs in the background with Ctrl-C ignored, and that is inherited.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -31,6 +34,21 @@ def html() -> Path:
     return ROOT / "_build" / "html"
 
 
+@pytest.fixture(scope="session")
+def figure() -> dict[str, Any]:
+    """A figure to turn, as a cell stores it."""
+    return solid.solid()
+
+
+@pytest.fixture(scope="session")
+def site(figure: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of a small project with this figure twice, built without a warning."""
+    folder = tmp_path_factory.mktemp("site") / "html"
+    out, said = solid.build(folder, figure, solid.ALT, "html")
+    assert said == ""
+    return out
+
+
 # Not for the whole session: while it is open, no test of this thread can start an event loop.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -47,3 +65,14 @@ def blank(browser: Browser) -> Iterator[Tab]:
     tab = browser.new_page()
     yield tab
     tab.close()
+
+
+@pytest.fixture
+def drawn(browser: Browser, site: Path) -> Iterator[Drawn]:
+    """The page with a figure to turn on a wide window, its figures drawn."""
+    tab, visit = open_page(browser, site / "index.html", DESKTOP)
+    try:
+        awake(tab)
+        yield tab, visit
+    finally:
+        tab.close()

@@ -12,23 +12,11 @@ from typing import Any
 import pytest
 
 from .page import Page
-from .solid import ALT, build, solid
+from .solid import ALT, build
 from .tree import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 plotly_figures: Any = importlib.import_module("plotly_figures")
-
-
-@pytest.fixture(scope="module")
-def figure() -> dict[str, Any]:
-    return solid()
-
-
-@pytest.fixture(scope="module")
-def site(figure: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out, said = build(tmp_path_factory.mktemp("site") / "html", figure, ALT, "html")
-    assert said == ""
-    return out
 
 
 # On the page --------------------------------------------------------------------------------------

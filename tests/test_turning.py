@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import math
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,61 +12,15 @@ import torch
 from axe_playwright_python.sync_playwright import Axe
 from matplotlib.image import imread
 from playwright.sync_api import Browser
-from playwright.sync_api import Page as Tab
 
 from nclib.figures.tetrahedron import CLASSES
 
 from .chromium import CHROMIUM, DESKTOP, PHONE, QUIET, Visit, needs_chromium, open_page, overflow
-from .solid import ALT, EPOCHS, build, solid
+from .solid import EPOCHS
 from .test_browser import HEAVIEST
-
-# About the speed of a machine that draws without a graphics card, not about the page.
-SLOW = ("GPU stall due to ReadPixels", "willReadFrequently")
-LIBRARY = "plotly-gl3d.min.js"
+from .turning import LIBRARY, Drawn, awake, complaints, plotted
 
 quick = pytest.mark.parametrize("width", [DESKTOP, PHONE])
-
-
-@pytest.fixture(scope="module")
-def figure() -> dict[str, Any]:
-    return solid()
-
-
-@pytest.fixture(scope="module")
-def site(figure: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out, said = build(tmp_path_factory.mktemp("site") / "html", figure, ALT, "html")
-    assert said == ""
-    return out
-
-
-def awake(tab: Tab) -> None:
-    """Scroll through the figures of the page until they are drawn."""
-    for root in tab.locator(".turning > figure").all():
-        root.scroll_into_view_if_needed()
-        root.locator("xpath=self::*[@data-awake]").wait_for(timeout=60_000)
-
-
-Drawn = tuple[Tab, Visit]
-
-
-@pytest.fixture
-def drawn(browser: Browser, site: Path) -> Iterator[Drawn]:
-    """The page on a wide window, its figures drawn."""
-    tab, visit = open_page(browser, site / "index.html", DESKTOP)
-    try:
-        awake(tab)
-        yield tab, visit
-    finally:
-        tab.close()
-
-
-def plotted(tab: Tab, path: str) -> Any:
-    """A value of the first drawn figure, such as data[2].x."""
-    return tab.evaluate(f"() => document.querySelector('.turning-plot').{path}")
-
-
-def complaints(visit: Visit) -> list[str]:
-    return [said for said in visit.complaints if not any(words in said for words in SLOW)]
 
 
 def libraries(visit: Visit) -> list[str]:
@@ -159,188 +111,6 @@ def test_keyboard_turns_the_figure(drawn: Drawn) -> None:
     slider.fill("0")
     tab.wait_for_timeout(300)
     assert plotted(tab, camera) == pytest.approx(start)
-
-
-def middle(tab: Tab) -> tuple[float, float]:
-    """The center of the first drawn picture, brought to the middle of the window."""
-    plot = tab.locator(".turning-plot").first
-    plot.evaluate("(one) => one.scrollIntoView({block: 'center', behavior: 'instant'})")
-    box = plot.bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def drag(tab: Tab, right: float, down: float = 0) -> None:
-    """With the mouse, from the middle of the picture."""
-    across, along = middle(tab)
-    tab.mouse.move(across, along)
-    tab.mouse.down()
-    tab.mouse.move(across + right / 2, along + down / 2, steps=4)
-    tab.mouse.move(across + right, along + down, steps=4)
-    tab.mouse.up()
-    tab.wait_for_timeout(300)
-
-
-def azimuth(tab: Tab) -> float:
-    """Where the picture is seen from, in degrees."""
-    eye = plotted(tab, "_fullLayout.scene._scene.getCamera().eye")
-    return math.degrees(math.atan2(eye["y"], eye["x"]))
-
-
-def settle(tab: Tab) -> None:
-    """Wait until the picture stands still: the last event of a drag comes when it is drawn."""
-    before, still = azimuth(tab), 0
-    for _ in range(50):
-        tab.wait_for_timeout(300)
-        now = azimuth(tab)
-        still = still + 1 if now == before else 0
-        if still == 3:
-            return
-        before = now
-    pytest.fail("the picture never stands still")
-
-
-@needs_chromium
-def test_slider_follows_a_drag(drawn: Drawn) -> None:
-    """After a drag, slider, readout and picture say one angle; the slider goes on from there."""
-    tab, visit = drawn
-    start = azimuth(tab)
-    drag(tab, 120, 40)
-    settle(tab)
-    slider = tab.get_by_role("slider", name="turn").first
-    turned = int(slider.input_value())
-    assert abs(turned) > 5
-    assert (azimuth(tab) - start - turned + 180) % 360 - 180 == pytest.approx(0, abs=0.51)
-    assert slider.get_attribute("aria-valuetext") == f"{turned}°"
-    assert tab.locator(".turning label", has_text="turn").first.inner_text().split()[1] == (
-        f"{turned}°"
-    )
-    slider.press("ArrowRight")
-    assert int(slider.input_value()) == turned + 1
-    for end in ("-180", "180"):
-        slider.fill(end)
-        tab.wait_for_timeout(300)
-        assert slider.input_value() == end
-    assert complaints(visit) == []
-
-
-# A hand that moves and lets go within one frame, as it does where frames take long.
-FLICK = '''async () => {
-    const canvas = document.querySelector(".turning-plot canvas");
-    const box = canvas.getBoundingClientRect();
-    const at = (right) => ({
-        bubbles: true, view: window, button: 0, pointerType: "mouse",
-        clientX: box.x + box.width / 2 + right, clientY: box.y + box.height / 2,
-    });
-    const hand = (kind, right, buttons) => {
-        const say = (Kind, name) =>
-            canvas.dispatchEvent(new Kind(name + kind, { ...at(right), buttons }));
-        say(PointerEvent, "pointer");
-        say(MouseEvent, "mouse");
-    };
-    const pause = () => { for (const start = Date.now(); Date.now() - start < 30; ); };
-    hand("move", 0, 0);
-    hand("down", 0, 1);
-    for (const right of [20, 40, 60]) { pause(); hand("move", right, 1); }
-    hand("up", 60, 0);
-}'''
-
-
-@needs_chromium
-def test_picture_stops_where_the_hand_left_it(drawn: Drawn) -> None:
-    """It does not glide on unseen by the slider, and the next epoch keeps it so."""
-    tab, visit = drawn
-    start = azimuth(tab)
-    tab.evaluate(FLICK)
-    tab.wait_for_timeout(500)
-    turned = azimuth(tab)
-    assert abs(turned - start) > 5
-    shown = int(tab.get_by_role("slider", name="turn").first.input_value())
-    assert (turned - start - shown + 180) % 360 - 180 == pytest.approx(0, abs=0.51)
-    tab.get_by_role("slider", name="epoch").first.press("ArrowRight")
-    tab.wait_for_timeout(500)
-    assert azimuth(tab) == pytest.approx(turned)
-    assert complaints(visit) == []
-
-
-@needs_chromium
-def test_hand_that_leaves_the_figure_lets_go(drawn: Drawn) -> None:
-    """The button comes up beside the picture: slider and picture agree all the same."""
-    tab, visit = drawn
-    start = azimuth(tab)
-    across, along = middle(tab)
-    tab.mouse.move(across, along)
-    tab.mouse.down()
-    tab.mouse.move(across + 80, along, steps=4)
-    tab.mouse.move(2, along)
-    tab.mouse.up()
-    tab.wait_for_timeout(500)
-    shown = int(tab.get_by_role("slider", name="turn").first.input_value())
-    assert abs(shown) > 5
-    assert (azimuth(tab) - start - shown + 180) % 360 - 180 == pytest.approx(0, abs=0.51)
-    assert complaints(visit) == []
-
-
-@needs_chromium
-def test_drag_stops_the_play(drawn: Drawn) -> None:
-    """It pauses at once; a drag then turns the picture, and the next epoch keeps it so."""
-    tab, visit = drawn
-    start, button = azimuth(tab), tab.locator(".turning button").first
-    middle(tab)
-    button.click()
-    drag(tab, 120)
-    assert button.inner_text() == "Play"
-    drag(tab, 60)
-    settle(tab)
-    turned = azimuth(tab)
-    assert abs(turned - start) > 5
-    tab.get_by_role("slider", name="epoch").first.press("ArrowRight")
-    tab.wait_for_timeout(500)
-    assert azimuth(tab) == pytest.approx(turned)
-    assert complaints(visit) == []
-
-
-@needs_chromium
-def test_wheel_over_the_figure_scrolls_the_page(drawn: Drawn) -> None:
-    """As anywhere else, and the picture stays at its distance."""
-    tab, _ = drawn
-    eye = plotted(tab, "_fullLayout.scene._scene.getCamera().eye")
-    tab.mouse.move(*middle(tab))
-    before = tab.evaluate("scrollY")
-    tab.mouse.wheel(0, -200)
-    tab.wait_for_timeout(500)
-    assert tab.evaluate("scrollY") == pytest.approx(before - 200, abs=2)
-    assert plotted(tab, "_fullLayout.scene._scene.getCamera().eye") == pytest.approx(eye)
-
-
-@needs_chromium
-def test_finger_on_the_figure_scrolls_the_page(browser: Browser, site: Path) -> None:
-    """A swipe on a phone moves the page and not the picture; a finger turns it by the slider."""
-    context = browser.new_context(viewport={"width": PHONE, "height": 844}, has_touch=True)
-    try:
-        tab = context.new_page()
-        tab.goto((site / "index.html").as_uri())
-        awake(tab)
-        start = azimuth(tab)
-        across, down = middle(tab)
-        before = tab.evaluate("scrollY")
-        touch = context.new_cdp_session(tab)
-        for k in range(9):
-            points = [{"x": across + 5 * k, "y": down + 20 * k}]
-            kind = "touchMove" if k else "touchStart"
-            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        tab.wait_for_timeout(300)
-        assert tab.evaluate("scrollY") < before - 100
-        assert azimuth(tab) == start
-        slider = tab.get_by_role("slider", name="turn").first
-        box = slider.bounding_box()
-        assert box is not None
-        slider.tap(position={"x": box["width"] * 0.75, "y": box["height"] / 2})
-        tab.wait_for_timeout(300)
-        assert abs(azimuth(tab) - start) > 45
-    finally:
-        context.close()
 
 
 @needs_chromium

@@ -8,6 +8,15 @@ import torch
 from torch import Tensor
 
 from nclib import ClassStats, Head, simplex_etf
+from nclib.records import Run
+
+# The first record of a run, as it stands in its file.
+RUN = Run(
+    id="a", cell={"dataset": "digits", "seed": 0}, recipe={"epochs": 3},
+    ridge={"consistent": {"value": 0.01, "origin": "C wd / 2"}}, versions={"torch": "2"},
+    commit="", device="cpu", precision="float32", started="2020-01-01T00:00:00+00:00",
+    status="running",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

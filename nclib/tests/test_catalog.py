@@ -39,7 +39,10 @@ LEARNED = 3
 def without_timm(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where timm is not installed, which these tests need not be."""
     find_spec = importlib.util.find_spec
-    hidden = lambda name, *rest: None if name == "timm" else find_spec(name, *rest)  # noqa: E731
+
+    def hidden(name: str, package: str | None = None) -> Any:
+        return None if name == "timm" else find_spec(name, package)
+
     monkeypatch.setattr(catalog, "find_spec", hidden)
     monkeypatch.setitem(sys.modules, "timm", None)
 

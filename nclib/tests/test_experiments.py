@@ -195,7 +195,7 @@ def test_strange_and_damaged_records_do_not_hide_the_others(finished, tmp_path):
     assert "not a record" in output and "damaged" in output and "ce-15" in output
 
 
-@pytest.mark.parametrize("keep", [0, 4])
+@pytest.mark.parametrize("keep", [0, 1, 4])
 def test_a_checkpoint_ahead_of_its_rows_is_refused(finished, tmp_path, keep):
     """With the record deleted or cut, a left-over checkpoint may not skip what was measured."""
     path = tmp_path / f"{CELL.name}.jsonl"

@@ -192,7 +192,7 @@ def test_overview_takes_what_there_is(rows, count, tmp_path):
     figure: Any = figures.overview(rows)
     assert figure.get_suptitle() == "digits-convnet-mse"
     assert len({id(ax) for ax in every_axes(figure)}) == count
-    if rows is ROWS:  # the one with most on it: laying out takes a second
+    if rows[0].terms and len(rows) > 1:  # the two with most on them: laying out takes a second
         figure.savefig(tmp_path / "picture.png", dpi=50)
 
 

@@ -193,7 +193,7 @@ def test_idx_pixel_off_at_the_published_size_is_named(
 
 
 @given(st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_idx_fuzz(draw: st.DataObject) -> None:
     """Flip, cut or extend at will: a valid set or a DataError with the file's name, never else."""
     with tempfile.TemporaryDirectory() as folder:

@@ -16,12 +16,8 @@ from hypothesis import strategies as st
 
 from nclib.records import RecordError, Row, Run, append, is_begun, lock, read
 
-RUN = Run(
-    id="a", cell={"dataset": "digits", "seed": 0}, recipe={"epochs": 3},
-    ridge={"consistent": {"value": 0.01, "origin": "C wd / 2"}}, versions={"torch": "2"},
-    commit="", device="cpu", precision="float32", started="2020-01-01T00:00:00+00:00",
-    status="running",
-)  # fmt: skip
+from .samples import RUN
+
 ROW = Row(
     "a", 1, "train", 0.5, 0.25, math.inf, {"x": 1.5}, {"consistent": {"nc1": 0.1}}, [2.0, 1.0]
 )
@@ -145,7 +141,7 @@ def require_rows(rows: list[Row], content: bytes) -> None:
 
 
 @given(damage=damages())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_damage_gives_the_right_rows_or_an_error_with_the_line(path, whole, damage):
     """Flipped, torn, doubled, exchanged or strange: what is read is what the lines say."""
     require_right(path, damaged(whole, damage))

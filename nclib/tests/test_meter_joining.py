@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import Any
 
 import pytest
@@ -181,8 +182,9 @@ def test_only_statistics_of_the_layer_are_taken():
         giver = CollapseMeter(network(), covariance=not asked)
         giver.update(tensor(12, 6), labels_of(12))
         taker = CollapseMeter(network(), covariance=asked)
-        for act in (lambda: taker.merge(giver), lambda: taker.load_state_dict(giver.state_dict())):  # noqa: B023
+        load = partial(taker.load_state_dict, giver.state_dict())
+        for take in (partial(taker.merge, giver), load):
             with pytest.raises(ValueError, match="both with the within-class covariance, or both"):
-                act()
+                take()
         taker.update(tensor(12, 6), labels_of(12))
         assert taker.covariance == asked and taker.report().samples == 12

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from nclib.records import (
     RecordError,
     Row,
-    Run,
     append,
     is_begun,
     is_held,
@@ -25,12 +24,8 @@ from nclib.records import (
     read,
 )
 
-RUN = Run(
-    id="a", cell={"dataset": "digits", "seed": 0}, recipe={"epochs": 3},
-    ridge={"consistent": {"value": 0.01, "origin": "C wd / 2"}}, versions={"torch": "2"},
-    commit="", device="cpu", precision="float32", started="2020-01-01T00:00:00+00:00",
-    status="running",
-)  # fmt: skip
+from .samples import RUN
+
 ROW = Row("a", 1, "train", 0.5, 0.25, 0.1, {"x": 1.0}, {"consistent": {"nc1": 0.1}})
 
 numbers = st.floats(allow_nan=True, allow_infinity=True)
@@ -53,7 +48,7 @@ def same(a, b) -> bool:
 
 
 @given(st.lists(rows, max_size=4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_what_was_written_is_read_back(tmp_path_factory, found):
     """Rows come back bit for bit, with NaN, infinities and any text."""
     path = tmp_path_factory.mktemp("run") / "a.jsonl"
@@ -130,7 +125,7 @@ def test_a_damaged_line_is_named_and_left(tmp_path, line, reason):
 
 
 @given(st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_flipped_byte_gives_records_or_an_error_in_words(tmp_path_factory, data):
     """Damage at any place never crashes the reader and never changes the file."""
     path = tmp_path_factory.mktemp("run") / "a.jsonl"
