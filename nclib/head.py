@@ -11,8 +11,9 @@ from operator import add
 import torch
 from torch import Tensor, nn
 
-from .moments import rows_at_once
-from .stats import ClassStats, check_sample
+from .moments import is_finite, rows_at_once
+from .simplex import row_blocks
+from .stats import AT_ONCE, ClassStats, check_sample
 
 __all__ = [
     "Choices",
@@ -87,7 +88,7 @@ def _finite_double(name: str, value: Tensor) -> Tensor:
     """A detached float64 copy of the value, or an error that names it."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected a tensor, got {type(value).__name__}")
-    if not bool(torch.isfinite(value).all()):
+    if not is_finite(value):
         raise ValueError(f"{name}: expected finite values, got NaN or infinity")
     value = value.detach()
     return (value.cpu() if value.device.type == "mps" else value).double()
@@ -130,10 +131,8 @@ def least_squares(stats: ClassStats, ridge: float) -> Head:
         raise TypeError(f"stats: expected ClassStats, got {type(stats).__name__}")
     require_ridge(ridge)
     pi, mean, shrink = stats.priors, stats.global_mean, ridge / (1 + ridge)
-    covariance = stats.total
-    covariance.diagonal().add_(ridge)
     right = pi[:, None] * stats.centered_means  # (C, d)
-    divide = _division_by(covariance, definite=ridge > 0)
+    divide = _division(stats, ridge)
     if ridge == 0:
         weight = divide(right)
         return Head(weight, pi - weight @ mean)
@@ -141,11 +140,16 @@ def least_squares(stats: ClassStats, ridge: float) -> Head:
     # the distance of the features from zero into its condition number.
     u = divide(mean[None])[0]
     scale = shrink / (1 + shrink * float(mean @ u))
-    weight = divide(right) + scale * torch.outer(pi - right @ u, u)
-    for _ in range(2):  # refined: a small ridge on a singular covariance costs half the digits
-        error = right - weight @ covariance + shrink * torch.outer(pi - weight @ mean, mean)
-        step = divide(error)
-        weight = weight + step - scale * torch.outer(step @ mean, u)
+    weight = torch.empty_like(right)
+    for start, rows in row_blocks(right, AT_ONCE):
+        here = slice(start, start + len(rows))
+        w = divide(rows).addr_(pi[here] - rows @ u, u, alpha=scale)
+        for _ in range(2):  # refined: a small ridge on a singular covariance costs half the digits
+            error = torch.sub(rows, w, alpha=ridge).sub_(stats.times_within(w))
+            error.addmm_((w @ right.T).div_(pi), right, alpha=-1)  # w Sigma_B
+            step = divide(error.addr_(pi[here] - w @ mean, mean, alpha=shrink))
+            w.add_(step).addr_(step @ mean, u, alpha=-scale)
+        weight[here] = w
     return Head(weight, (pi - weight @ mean) / (1 + ridge))
 
 
@@ -164,25 +168,47 @@ def require_pair(stats: ClassStats, head: Head) -> None:
     head.require_fits(stats)
 
 
-def _division_by(matrix: Tensor, *, definite: bool) -> Callable[[Tensor], Tensor]:
-    """rows -> rows matrix^-1, factored once; matrix (d, d) is positive semi-definite.
+def _division(stats: ClassStats, ridge: float) -> Callable[[Tensor], Tensor]:
+    """rows -> rows (Sigma_T + ridge I)^-1, factored once.
 
-    Where it is singular and not said to be definite, the shortest rows, by the pseudo-inverse.
+    Where that is singular, the shortest rows, by the pseudo-inverse.
     """
-    size = matrix.diagonal().sqrt()
-    size = torch.where(size > 0, size, 1.0)
-    # To unit diagonal first: features of very different sizes are not a singular matrix.
-    scaled = (matrix / size).div_(size[:, None])
-    factor, failed = torch.linalg.cholesky_ex(scaled)
-    del scaled
-    pivots = factor.diagonal()
-    # Near-singular: Cholesky would still answer, with noise along the directions without spread.
-    if not bool(failed) and (definite or bool(pivots.min() > 1e-6 * pivots.max())):
-        return lambda rows: torch.cholesky_solve((rows / size).T, factor).T / size
-    values, vectors = torch.linalg.eigh(matrix)
+    divide = _division_by_triangles(stats, ridge)
+    if divide is not None:
+        return divide
+    values, vectors = torch.linalg.eigh(_ridged(stats, ridge))
     cutoff = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
     inverse = torch.where(values > cutoff, 1 / values, 0.0)
     return lambda rows: ((rows @ vectors) * inverse) @ vectors.T
+
+
+def _division_by_triangles(stats: ClassStats, ridge: float) -> Callable[[Tensor], Tensor] | None:
+    """The same by Cholesky; None where it is singular or nearly so."""
+    # Of thousands of features these are the largest matrices there are: one at a time.
+    matrix = _ridged(stats, ridge)
+    size = matrix.diagonal().sqrt()
+    size = torch.where(size > 0, size, 1.0)
+    # To unit diagonal first: features of very different sizes are not a singular matrix.
+    factor, failed = torch.linalg.cholesky_ex(matrix.div_(size).div_(size[:, None]))
+    pivots = factor.diagonal()
+    # Near-singular: Cholesky would still answer, with noise along the directions without spread.
+    if bool(failed) or not (ridge > 0 or bool(pivots.min() > 1e-6 * pivots.max())):
+        return None
+    return lambda rows: _solved(factor, (rows / size).T).T.div_(size)
+
+
+def _ridged(stats: ClassStats, ridge: float) -> Tensor:
+    """Sigma_T + ridge I, (d, d)."""
+    matrix = stats.total
+    matrix.diagonal().add_(ridge)
+    return matrix
+
+
+def _solved(factor: Tensor, columns: Tensor) -> Tensor:
+    """(L L^T)^-1 columns, in their place; torch's own solution copies L each time."""
+    for triangle, upper in ((factor, False), (factor.T, True)):
+        torch.linalg.solve_triangular(triangle, columns, upper=upper, out=columns)
+    return columns
 
 
 @dataclass(frozen=True)
@@ -235,7 +261,7 @@ def decide(features: Tensor, labels: Tensor, head: Head, means: Tensor) -> Decis
             f"means: expected {tuple(head.weight.shape)} to match head.weight, "
             f"got {tuple(means.shape)}"
         )
-    if not bool(torch.isfinite(means).all()):
+    if not is_finite(means):
         raise ValueError("means: expected finite values, got NaN or infinity")
     choices = Choices(head, means.to(head.weight))
     rows = rows_at_once(head.dimension, features.device)

@@ -12,7 +12,7 @@ from copy import copy
 import torch
 from torch import Tensor
 
-__all__ = ["Chunks", "Moments", "Shift", "add_by_class", "rows_at_once"]
+__all__ = ["Chunks", "Moments", "Shift", "add_by_class", "is_finite", "rows_at_once"]
 
 CHUNK_BYTES = 2 << 20
 """Size of the float64 copy that is centered at once: one that stays in the cache is 2x faster."""
@@ -181,6 +181,15 @@ class Moments:
         new = (self.counts == 0) & (first < len(labels))
         self.origin[new] = features[first[new]].to(self.origin)
         self.known = bool(((self.counts > 0) | new).all())
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether no value is NaN or infinite."""
+    # A sum is NaN or infinite if a term is; only then is it worth looking at each, in the memory
+    # that takes. 16 bits overflow too soon.
+    wide = torch.float32 if values.dtype == torch.float16 else None
+    total = values.detach().sum(dtype=wide)
+    return bool(torch.isfinite(total)) or bool(torch.isfinite(values).all())
 
 
 def add_by_class(total: Tensor, labels: Tensor, values: Tensor) -> None:

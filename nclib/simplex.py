@@ -106,10 +106,10 @@ def simplex_gap(first: Tensor, second: Tensor) -> float:
     )
 
 
-def row_blocks(vectors: Tensor) -> Iterator[tuple[int, Tensor]]:
+def row_blocks(vectors: Tensor, at_once: int = BLOCK_ROWS) -> Iterator[tuple[int, Tensor]]:
     """The rows, some at a time, each block with the index of its first."""
-    for block, rows in enumerate(vectors.split(BLOCK_ROWS)):
-        yield block * BLOCK_ROWS, rows
+    for block, rows in enumerate(vectors.split(at_once)):
+        yield block * at_once, rows
 
 
 def _norm(parts: Iterator[Tensor]) -> Tensor:

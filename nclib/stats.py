@@ -9,18 +9,19 @@ Rows of ``features`` are samples; the papers write them as columns.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from .moments import Moments
+from .moments import Moments, is_finite
+from .simplex import row_blocks
 
 __all__ = ["ClassStats"]
 
 EPS = torch.finfo(torch.float64).eps
+AT_ONCE = 256  # rows of (C, d) in a product: a thousand of them, copied, are no small memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,17 +143,16 @@ class ClassStats:
     @property
     def within(self) -> Tensor:
         """Sigma_W = scatter / N, (d, d)."""
-        self.require_every_class()
-        if self.scatter is None:
-            raise ValueError(
-                "stats: expected the within-class scatter (d, d), which was not kept: "
-                "take the statistics with covariance=True"
-            )
-        return self.scatter / self.total_count
+        return self._required_scatter() / self.total_count
+
+    def times_within(self, rows: Tensor) -> Tensor:
+        """rows Sigma_W for rows (k, d), in the memory of the answer (k, d) alone."""
+        return (rows @ self._required_scatter()).div_(self.total_count)
 
     def spread_along(self, vectors: Tensor) -> Tensor:
         """v^T Sigma_W v for each row v of vectors (k, d): (k,)."""
-        return ((vectors @ self.within) * vectors).sum(1)
+        blocks = row_blocks(vectors, AT_ONCE)
+        return torch.cat([self.times_within(rows).mul_(rows).sum(1) for _, rows in blocks])
 
     @cached_property
     def variability(self) -> Tensor:
@@ -195,6 +195,15 @@ class ClassStats:
         centered = self.centered_means
         return self.within.addmm_(centered.T, self.priors[:, None] * centered)
 
+    def _required_scatter(self) -> Tensor:
+        self.require_every_class()
+        if self.scatter is None:
+            raise ValueError(
+                "stats: expected the within-class scatter (d, d), which was not kept: "
+                "take the statistics with covariance=True"
+            )
+        return self.scatter
+
     def require_every_class(self) -> None:
         """Raise a ValueError that names the classes without a sample."""
         empty = torch.nonzero(self.counts == 0).flatten().tolist()
@@ -226,10 +235,7 @@ def check_sample(features: Tensor, labels: Tensor, num_classes: int) -> None:
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
         raise ValueError(f"labels: expected values in 0..{num_classes - 1}, got {low}..{high}")
-    # A sum is NaN or infinite if a term is; only then is it worth looking at each.
-    wide = torch.float32 if features.dtype == torch.float16 else None  # 16 bits overflow too soon
-    total = features.detach().sum(dtype=wide)
-    if not math.isfinite(float(total)) and not bool(torch.isfinite(features).all()):
+    if not is_finite(features):
         bad = torch.nonzero(~torch.isfinite(features).all(dim=1)).flatten()
         raise ValueError(
             f"features: expected finite values, got NaN or infinity in {len(bad)} of "

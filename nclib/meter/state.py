@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from ..moments import is_finite
 from ..stats import ClassStats
 
 __all__ = ["notes_in", "number_in", "stats_in", "tensors_of"]
@@ -40,7 +40,7 @@ def stats_in(state: Mapping[str, Any]) -> ClassStats | None:
     if counts.is_floating_point() or bool((counts < 0).any()):
         raise ValueError("state: expected counts in whole numbers >= 0")
     numbers = {name: state[name].double().clone() for name in wanted if name != "counts"}
-    bad = [name for name, one in numbers.items() if not bool(torch.isfinite(one).all())]
+    bad = [name for name, one in numbers.items() if not is_finite(one)]
     if bad or bool((numbers["spread"] < 0).any()):
         raise ValueError(
             f"state: expected finite numbers, got NaN or infinity in {bad}" if bad

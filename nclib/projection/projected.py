@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..stats import ClassStats
+from ..simplex import row_blocks
+from ..stats import AT_ONCE, ClassStats
 
 __all__ = ["ProjectedStats"]
 
@@ -34,11 +35,14 @@ class ProjectedStats(ClassStats):
         """
         if vectors is self.basis:
             return self.along.diagonal()
-        inside = vectors @ self.basis.T  # (k, r)
-        outside = vectors - inside @ self.basis
-        if bool((outside.norm(dim=1) > INSIDE * vectors.norm(dim=1)).any()):
-            return super().spread_along(vectors)
-        return ((inside @ self.along) * inside).sum(1)
+        found = []
+        for _, rows in row_blocks(vectors, AT_ONCE):
+            inside = rows @ self.basis.T  # (k, r)
+            outside = torch.addmm(rows, inside, self.basis, alpha=-1)
+            if bool((outside.norm(dim=1) > INSIDE * rows.norm(dim=1)).any()):
+                return super().spread_along(vectors)
+            found.append((inside @ self.along).mul_(inside).sum(1))
+        return torch.cat(found)
 
     def directions(self) -> tuple[Tensor, Tensor]:
         """The basis, and the sizes (r,) of the centered means along it, as in ``ClassStats``."""

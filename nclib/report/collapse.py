@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..decomposition import LossTerms, decompose, regularized_mse
 from ..head import Decisions, Head
+from ..moments import is_finite
 from ..records import provenance
 from ..stats import ClassStats
 from .entries import Entry, entries
@@ -194,7 +195,7 @@ class CollapseReport:
 
 def _require_finite(stats: ClassStats) -> None:
     kept = (stats.means, stats.spread, stats.scatter)
-    if not all(bool(torch.isfinite(one).all()) for one in kept if one is not None):
+    if not all(is_finite(one) for one in kept if one is not None):
         raise ValueError(
             "stats: expected finite means and spread, got NaN or infinity: features so large that "
             "their squares leave float64 (1e154 and more), scale them down"
