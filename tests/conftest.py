@@ -22,6 +22,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Files in our order: xdist would begin with the largest, and all workers wait for the book."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """While one worker builds the book for the first file, another runs those that need none."""
+    readers = {item.path for item in items if "html" in getattr(item, "fixturenames", ())}
+    order = {path: 2 for path in readers} | {path: 0 for path in sorted(readers)[:1]}
+    items.sort(key=lambda item: order.get(item.path, 1))
+
+
 @pytest.fixture(scope="session")
 def html() -> Path:
     """The folder of the built pages, fresh from the strict build with this interpreter's stack."""

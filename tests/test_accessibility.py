@@ -21,8 +21,16 @@ NAMES += ["genindex.html", "search.html"]
 
 pytestmark = needs_chromium
 
-# Formulas are thousands of elements that no rule is about; without them it takes half the time.
+# Formulas are thousands of elements that no rule is about. A word in the place of each, as large as
+# it: what overflows, and must be reached by keyboard, still does. It takes half the time.
 AUDIT = """async () => {
+    const formulas = [...document.querySelectorAll("mjx-container")];
+    const boxes = formulas.map((formula) => formula.getBoundingClientRect());
+    for (const [k, formula] of formulas.entries()) {
+        const [width, height] = [boxes[k].width, boxes[k].height].map((size) => `${size}px`);
+        Object.assign(formula.style, { display: "inline-block", width, height });
+        formula.textContent = "formula";
+    }
     const options = { resultTypes: ["violations"] };
     const found = await axe.run({ exclude: [["mjx-container"]] }, options);
     return found.violations.map(({ id, impact, nodes }) => [id, impact, nodes[0].html]);
