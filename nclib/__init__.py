@@ -35,8 +35,9 @@ figures, explorers
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .decisions import Decisions, decide
 from .decomposition import LossTerms, decompose, regularized_mse
-from .head import Decisions, Head, decide, least_squares, ridge_from_weight_decay
+from .head import Head, least_squares, ridge_from_weight_decay
 from .metrics import METRICS, Metric, measure
 from .notation import NOTATION
 from .projection import ProjectedStats, SecondPass

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .data import ImageSet
-from .head import Head, decide
+from .decisions import decide
+from .head import Head
 from .metrics import measure
 from .models import split
 from .simplex import simplex_etf

@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from .cells import Cell, measured_epochs, recipe_of, ridges_of
 from .data import PER_CLASS, ImageSet, load
+from .decisions import Decisions, decide
 from .decomposition import decompose
-from .head import Decisions, Head, decide
+from .head import Head
 from .machine import CPU, Machine
 from .metrics import measure
 from .models import build, split

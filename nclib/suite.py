@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from .cells import LR_GRID, Cell, recipe_of
 from .data import NUM_CLASSES, ImageSet
-from .head import decide
+from .decisions import decide
 from .kernels import Kernel, full_set_features, kernel_of
 from .miniatures import spaced_steps
 from .models import build, split

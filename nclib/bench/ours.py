@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..cells import Cell, recipe_of
 from ..data import ImageSet
-from ..head import decide
+from ..decisions import decide
 from ..machine import Machine
 from ..models import Network, build
 from ..observations import MEASURE_BATCH, Observation, features_of, summarize

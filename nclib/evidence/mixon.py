@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from ..head import Head, decide
+from ..decisions import decide
+from ..head import Head
 from ..metrics import METRICS, measure
 from ..stats import ClassStats
 from ..theory import small_start as small

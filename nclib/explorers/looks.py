@@ -9,7 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..head import Decisions, Head
+from ..decisions import Decisions
+from ..head import Head
 from ..metrics import measure
 from ..portrait import Portrait, closest_frame
 from ..stats import ClassStats

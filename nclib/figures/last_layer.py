@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from ..decisions import Decisions
 from ..decomposition import LossTerms
-from ..head import Decisions, Head
+from ..head import Head
 from ..metrics import METRICS
 from ..palette import COLORS, INK, TERMS
 from ..stats import ClassStats

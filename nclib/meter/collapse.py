@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..head import Decisions, Head, require_ridge
+from ..decisions import Decisions
+from ..head import Head, require_ridge
 from ..models.batches import shown, unpacked
 from ..models.heads import Call
 from ..models.watch import Watch

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..head import Decisions, Head
+from ..decisions import Decisions
+from ..head import Head
 from ..models.batches import samples_of
 from ..projection import ProjectedStats, SecondPass
 from ..report import seen_only

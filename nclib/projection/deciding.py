@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..head import Choices, Decisions, compare
+from ..decisions import Choices, Decisions, compare
 from ..moments import Chunks
 from ..simplex import row_blocks
 

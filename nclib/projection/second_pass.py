@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..head import Choices, Decisions, Head, require_pair
+from ..decisions import Choices, Decisions
+from ..head import Head, require_pair
 from ..moments import Chunks, Shift, add_by_class, rows_at_once
 from ..stats import ClassStats, check_sample
 from .deciding import Deciding

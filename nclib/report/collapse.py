@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..decisions import Decisions
 from ..decomposition import LossTerms, decompose, regularized_mse
-from ..head import Decisions, Head
+from ..head import Head
 from ..moments import is_finite
 from ..records import provenance
 from ..stats import ClassStats

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nclib import ClassStats
 from nclib.metrics import relative_variability
+from nclib.moments import is_finite
 
 from .samples import random_sample, scatter_of
 from .tolerances import EXACT, TIGHT
@@ -180,3 +181,16 @@ def test_features_are_left_alone():
     before = sample.features.clone()
     _ = sample.stats
     assert torch.equal(sample.features, before)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_finite_values_are_known_also_where_their_sum_is_not(kind):
+    """Summed first, looked at one by one where that overflows."""
+    largest = torch.finfo(kind).max
+    assert is_finite(torch.full((3, 40), largest, dtype=kind))
+    for bad in (float("nan"), float("inf"), -float("inf")):
+        values = torch.full((3, 40), largest, dtype=kind)
+        values[1, 7] = bad
+        assert not is_finite(values)
+        assert not is_finite(torch.tensor([0.0, bad, -bad], dtype=kind))
+    assert is_finite(torch.empty(0, 2, dtype=kind))
