@@ -72,11 +72,12 @@ def test_the_picture(tmp_path):
     """With figure=True the report's picture is there as an image."""
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("Agg")
+    before = plt.get_fignums()
     with SummaryWriter(tmp_path) as writer:
         log_report(writer, report(), 1, figure=True)
     images = read(tmp_path).Images("collapse")
     assert [image.step for image in images] == [1] and images[0].width > 100
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
 
 
 class Lightning:
