@@ -50,7 +50,8 @@ def grave_findings(tab: Tab) -> list[str]:
     return [f"{name} ({impact}): {html[:200]}" for name, impact, html in found if impact in GRAVE]
 
 
-# A moment after a window has changed, the theme says which code can be scrolled by keyboard.
+# A moment after a window has changed, the theme says which code can be scrolled by keyboard; on the
+# cover when the portrait has played to its end.
 SETTLED = """(width) => {
     const code = [...document.querySelectorAll("pre")];
     return innerWidth === width && document.documentElement.dataset.theme === "dark"
@@ -64,7 +65,7 @@ def narrow_and_dark(tab: Tab) -> None:
     tab.emulate_media(color_scheme="dark")
     with contextlib.suppress(PlaywrightTimeout):  # the audit says what is not as it should be
         for _ in range(2):
-            tab.wait_for_function(SETTLED, arg=PHONE, timeout=5000)
+            tab.wait_for_function(SETTLED, arg=PHONE, timeout=30_000)
             tab.wait_for_timeout(300)
 
 
