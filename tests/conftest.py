@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
 
@@ -17,6 +19,9 @@ from .chromium import CHROMIUM, DESKTOP, QUIET, open_page
 from .tree import ROOT, make_html
 from .turning import Drawn, awake
 
+# Two workers share two cores: threads that wait for each other would take most of both.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests start
 # A shell starts jobs in the background with Ctrl-C ignored, and that is inherited.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
