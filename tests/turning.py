@@ -91,3 +91,10 @@ def settle(tab: Tab) -> None:
             return
         before = now
     pytest.fail("the picture never stands still")
+
+
+def turned_by(tab: Tab, start: float) -> int:
+    """The degrees that the slider shows, which are those the picture has turned since a start."""
+    shown = int(tab.get_by_role("slider", name="turn").first.input_value())
+    assert (azimuth(tab) - start - shown + 180) % 360 - 180 == pytest.approx(0, abs=0.51)
+    return shown
